@@ -1,0 +1,243 @@
+"""Keys: randomness that depends on (seed, image, epoch, name) and on nothing else.
+
+A `Key` is not a state that advances; it is an address. The same address gives the same number on every device, in
+every batch, in any order and with any number of workers, which makes counterfactual twins exact: to change one cause
+is to change one address.
+
+The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) in 64-bit
+integer tensor operations. What is drawn is computed in float64 and rounded once to float32, so that the last-bit
+differences between the devices' elementary functions do not reach the result.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+_MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
+_WEYL: Final = (0x9E3779B9, 0xBB67AE85)
+_MASK: Final = 0xFFFFFFFF
+
+# The last counter word says what a block is for, so that no two uses can ever share one.
+_DRAW, _AT = 0, 1
+
+Word = Int64[Tensor, "..."]
+
+
+def philox(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word, Word, Word]:
+    """Philox 4x32-10: four 32-bit words from a counter and a key.
+
+    Args:
+        counter: four integer tensors that broadcast together, values 0..2³²−1.
+        key: two integer tensors, likewise.
+
+    Returns:
+        Four int64 tensors with values 0..2³²−1.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        # The products wrap around in int64; their low and high 32-bit halves are right all the same.
+        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
+        c0, c1, c2, c3 = (
+            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
+            p1 & _MASK,
+            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
+            p0 & _MASK,
+        )
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return c0, c1, c2, c3
+
+
+@final
+class Key:
+    """The address of a random draw: one key, or with `at` one key per image.
+
+    Args:
+        seed: any integer of at most 64 bits, signed or unsigned.
+
+    Raises:
+        TypeError: the seed is not an integer.
+        ValueError: the seed has more than 64 bits.
+
+    Example:
+        >>> key = Key(seed=0).at(torch.tensor([3, 1, 4]))
+        >>> key.fold("visibility_m").uniform(50.0, 2000.0).shape
+        torch.Size([3])
+    """
+
+    __slots__ = ("_label", "_words")
+
+    def __init__(self, seed: int) -> None:
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise TypeError(f"a key's seed is an integer, not {type(seed).__name__}: write Key(seed=0)")
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(f"a key's seed has at most 64 bits, and {seed} has {seed.bit_length()}")
+        self._words = torch.tensor([seed & _MASK, (seed >> 32) & _MASK], dtype=torch.int64)
+        self._label = (0, 0)
+
+    @classmethod
+    def _make(cls, words: Int64[Tensor, "*batch 2"], label: tuple[int, int]) -> "Key":
+        key = object.__new__(cls)
+        key._words, key._label = words, label
+        return key
+
+    @property
+    def shape(self) -> torch.Size:
+        """`()` for a single key, `(b,)` for one key per image."""
+        return self._words.shape[:-1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the draws are made."""
+        return self._words.device
+
+    def to(self, device: torch.device | str) -> "Key":
+        """The same key, drawing on another device: the same parameters."""
+        return self._make(self._words.to(device), self._label)
+
+    def at(self, index: Tensor | Sequence[int] | int, *, epoch: int = 0) -> "Key":
+        """One key per image.
+
+        Args:
+            index: data-set indices, shape (b,), non-negative; a tensor's device becomes the key's.
+            epoch: a count of passes over the data, 0..2³²−1, so that each pass draws anew.
+
+        Raises:
+            ValueError: this key is already one per image, or the epoch is out of range.
+        """
+        if self._words.ndim != 1:
+            raise ValueError("this key is already one per image: call `at` once, on Key(seed)")
+        if not 0 <= epoch <= _MASK:
+            raise ValueError(f"an epoch is a count from 0 to 2**32 - 1, not {epoch}")
+        places = torch.as_tensor(index, dtype=torch.int64)
+        words = self._words.to(places.device)
+        counter = (places & _MASK, (places >> 32) & _MASK, torch.full_like(places, epoch), torch.full_like(places, _AT))
+        w0, w1, _, _ = philox(counter, (words[0], words[1]))
+        return self._make(torch.stack((w0, w1), dim=-1), self._label)
+
+    def fold(self, name: str | int) -> "Key":
+        """The key of a named part. Free: names are hashed on the host and enter the counter, not the key."""
+        text = f"{self._label[0]:08x}{self._label[1]:08x}/{type(name).__name__}/{name}"
+        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+        return self._make(self._words, (int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")))
+
+    def rows(self, index: Tensor) -> "Key":
+        """The keys of some of the images (an index or a mask along the batch)."""
+        return self._make(self._words[index], self._label)
+
+    def words(self, count: int) -> Int64[Tensor, "*batch {count}"]:
+        """`count` independent 32-bit words per key, as int64 values 0..2³²−1."""
+        blocks = torch.arange(-(-count // 4), device=self.device)
+        label0, label1 = (torch.full_like(blocks, word) for word in self._label)
+        k0, k1 = self._words[..., :1], self._words[..., 1:]
+        drawn = philox((label0, label1, blocks, torch.full_like(blocks, _DRAW)), (k0, k1))
+        return torch.stack(drawn, dim=-1).flatten(-2)[..., :count]
+
+    def unit(self, *shape: int) -> Float[Tensor, "..."]:
+        """Uniform numbers strictly between 0 and 1 in float64: what inverse distribution functions take."""
+        words = self.words(_product(shape))
+        return ((words.double() + 0.5) * 2.0**-32).reshape(*self.shape, *shape)
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, *shape: int) -> Float[Tensor, "..."]:
+        """Uniform float32 numbers in [low, high], shape (*batch, *shape)."""
+        return (low + (high - low) * self.unit(*shape)).float()
+
+    def normal(self, mean: float = 0.0, std: float = 1.0, *shape: int) -> Float[Tensor, "..."]:
+        """Normal float32 numbers, by the inverse distribution function, shape (*batch, *shape)."""
+        return (mean + std * torch.special.ndtri(self.unit(*shape))).float()
+
+    def gamma(self, concentration: float, *shape: int) -> Float[Tensor, "..."]:
+        """Gamma(concentration, 1) float32 numbers, by SciPy's inverse distribution function."""
+        from scipy.special import gammaincinv
+
+        quantiles = torch.from_numpy(gammaincinv(concentration, self.unit(*shape).cpu().numpy()))
+        return quantiles.to(self.device).float()
+
+    def beta(self, a: float, b: float, *shape: int) -> Float[Tensor, "..."]:
+        """Beta(a, b) float32 numbers in [0, 1], by SciPy's inverse distribution function."""
+        from scipy.special import betaincinv
+
+        quantiles = torch.from_numpy(betaincinv(a, b, self.unit(*shape).cpu().numpy()))
+        return quantiles.to(self.device).float()
+
+    def dirichlet(self, concentration: float, parts: int) -> Float[Tensor, "*batch {parts}"]:
+        """Symmetric Dirichlet weights: `parts` non-negative float32 numbers that sum to 1."""
+        shares = self.gamma(concentration, parts).double()
+        return (shares / shares.sum(-1, keepdim=True)).float()
+
+    def integers(self, low: int, high: int, *shape: int) -> Int64[Tensor, "..."]:
+        """Integers low ≤ n < high, at most 2³¹ of them; the bias is below (high − low)·2⁻³².
+
+        Raises:
+            ValueError: the range is empty or wider than 2³¹.
+        """
+        if not 0 < high - low <= 2**31:
+            raise ValueError(f"integers needs low < high with at most 2**31 values between, not {low} and {high}")
+        scaled = (self.words(_product(shape)) * (high - low)) >> 32
+        return (low + scaled).reshape(*self.shape, *shape)
+
+    def permutation(self, size: int) -> Int64[Tensor, "{size}"]:
+        """A random order of 0..size−1, from a single key."""
+        first, second = self.words(2 * size).reshape(size, 2).unbind(-1)
+        return torch.argsort((first << 31) ^ second, stable=True)
+
+    def seed(self) -> Int64[Tensor, "*batch"]:
+        """One 63-bit seed per key, for `field`."""
+        first, second = self.words(2).unbind(-1)
+        return ((first & 0x7FFFFFFF) << 32) | second
+
+    def field(self, *shape: int) -> Float[Tensor, "..."]:
+        """A dense field of standard normal float32 numbers per key, shape (*batch, *shape); see `noise_field`."""
+        return noise_field(self.seed(), list(shape))
+
+    def __repr__(self) -> str:
+        return f"Key(shape={tuple(self.shape)}, device={str(self.device)!r})"
+
+
+@torch.library.custom_op("mechaug::noise_field", mutates_args=())
+def noise_field(seed: Tensor, shape: list[int]) -> Tensor:
+    """Standard normal noise, one field per seed, from the device's own generator re-seeded per image.
+
+    The same on one kind of device, whatever the batch. An operator of its own, so that `apply` stays free of random
+    state, traces whole under `torch.compile` and batches under `torch.vmap`.
+
+    Args:
+        seed: int64, shape (b,).
+        shape: the shape of one field.
+
+    Returns:
+        float32, shape (b, *shape).
+    """
+    out = torch.empty((*seed.shape, *shape), device=seed.device)
+    generator = torch.Generator(device=seed.device)
+    for row, value in zip(out.view(-1, *shape), seed.reshape(-1).tolist(), strict=True):
+        generator.manual_seed(value)
+        torch.randn(shape, generator=generator, device=seed.device, out=row)
+    return out
+
+
+@noise_field.register_fake
+def _noise_field_shape(seed: Tensor, shape: list[int]) -> Tensor:
+    return torch.empty((*seed.shape, *shape), device=seed.device)
+
+
+def _noise_field_vmap(
+    info: object, in_dims: tuple[int | None, None], seed: Tensor, shape: list[int]
+) -> tuple[Tensor, int]:
+    place = in_dims[0]
+    assert place is not None, "vmap calls this rule only when the seeds are batched"
+    return noise_field(seed.movedim(place, 0), shape), 0
+
+
+noise_field.register_vmap(_noise_field_vmap)
+
+
+def _product(shape: Sequence[int]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

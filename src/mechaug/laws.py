@@ -1,0 +1,148 @@
+"""Laws: where one parameter comes from, and quantities: what a parameter means.
+
+A law is a number, a range `(low, high)` or a `torch.distributions` object with an inverse distribution function. A
+quantity says what a mechanism's field is measured in, which values exist, on which scale a range is uniform, which
+value does nothing and which values are mild and strong.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution
+
+from mechaug.keys import Key
+
+Law: TypeAlias = float | tuple[float, float] | Distribution
+"""A number, a range (low, high), or a distribution."""
+
+Scale: TypeAlias = Literal["linear", "log"]
+"""On which scale a range is uniform: ratios (visibility, exposure time, ISO) are uniform in their logarithm."""
+
+_METADATA_KEY: Final = "mechaug.quantity"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What one parameter of a mechanism means.
+
+    Attributes:
+        unit: its unit as written under a picture, such as "m" or "e⁻"; empty for a pure number.
+        neutral: the value at which it does nothing, or any value where it alone cannot undo the mechanism.
+        scale: on which scale a range `(low, high)` is uniform.
+        low: the smallest value that exists.
+        high: the largest value that exists.
+        sweep: (mild, strong): what a contact sheet shows; None for a parameter that is held while others sweep.
+        held: its value while others sweep.
+    """
+
+    unit: str
+    neutral: float
+    scale: Scale = "linear"
+    low: float = -math.inf
+    high: float = math.inf
+    sweep: tuple[float, float] | None = None
+    held: float | None = None
+
+    def between(self, fraction: float) -> float:
+        """The value at `fraction` of the way from mild (0) to strong (1), on this quantity's scale."""
+        if self.sweep is None:
+            return self.neutral if self.held is None else self.held
+        mild, strong = self.sweep
+        if self.scale == "log":
+            return math.exp(math.log(mild) + fraction * (math.log(strong) - math.log(mild)))
+        return mild + fraction * (strong - mild)
+
+
+def quantity(
+    default: Law,
+    unit: str,
+    *,
+    neutral: float,
+    scale: Scale = "linear",
+    low: float = -math.inf,
+    high: float = math.inf,
+    sweep: tuple[float, float] | None = None,
+    held: float | None = None,
+) -> Any:  # noqa: ANN401  (a dataclass field has the type of its value)
+    """A dataclass field that holds a law and says what it means; the arguments are `Quantity`'s."""
+    meaning = Quantity(unit, neutral, scale, low, high, sweep, held)
+    return dataclasses.field(default=default, metadata={_METADATA_KEY: meaning})
+
+
+def quantities(mechanism: Any) -> Iterator[tuple[str, Quantity]]:  # noqa: ANN401  (any dataclass, or its class)
+    """The names and meanings of a mechanism's laws, in the order of its fields."""
+    for field in dataclasses.fields(mechanism):
+        if _METADATA_KEY in field.metadata:
+            yield field.name, field.metadata[_METADATA_KEY]
+
+
+def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
+    """Refuse a law that cannot be drawn from, or that reaches outside the values that exist.
+
+    Raises:
+        TypeError: the law is neither a number, a range nor a distribution.
+        ValueError: it is outside the quantity's support, reversed, not positive on a log scale, or a distribution
+            without an inverse distribution function.
+    """
+    where = f"{owner}({name}=…)"
+    if isinstance(law, Distribution):
+        if law.batch_shape or law.event_shape:
+            raise ValueError(f"{where} takes a distribution of single numbers, not one of shape {law.batch_shape}")
+        try:
+            law.icdf(torch.tensor(0.5))
+        except NotImplementedError:
+            raise ValueError(
+                f"{where}: {type(law).__name__} has no inverse distribution function, so no key can draw from it; "
+                "use Normal, LogNormal, Uniform, Exponential or a range (low, high)"
+            ) from None
+        return
+    if isinstance(law, tuple):
+        if len(law) != 2 or not all(isinstance(end, int | float) for end in law):
+            raise TypeError(f"{where} takes a range of two numbers (low, high), not {law!r}")
+        low, high = law
+        if low > high:
+            raise ValueError(f"{where}: the range {law!r} is reversed; write ({high!r}, {low!r})")
+        if meaning.scale == "log" and low < high and not (low > 0 and math.isfinite(high)):
+            raise ValueError(
+                f"{where}: a range is uniform in the logarithm here, so both ends of {law!r} must be positive and finite"
+            )
+    elif isinstance(law, int | float) and not isinstance(law, bool):
+        low = high = law
+    else:
+        raise TypeError(
+            f"{where} takes a number, a range (low, high) or a torch.distributions object, not {type(law).__name__}"
+        )
+    if math.isnan(low) or math.isnan(high) or low < meaning.low or high > meaning.high:
+        unit = f" {meaning.unit}" if meaning.unit else ""
+        raise ValueError(
+            f"{where}: {law!r} is outside {meaning.low:g} to {meaning.high:g}{unit}, the values that exist"
+        )
+
+
+def draw_law(law: Law, key: Key, meaning: Quantity) -> Float[Tensor, "..."]:
+    """One float32 value per key.
+
+    Args:
+        law: as accepted by `check_law`.
+        key: one key per image.
+        meaning: gives the scale on which a range is uniform; draws are clamped to its support.
+    """
+    if isinstance(law, int | float):
+        return torch.full(key.shape, float(law), device=key.device)
+    unit = key.unit()
+    if isinstance(law, tuple):
+        low, high = law
+        if meaning.scale == "log" and low < high:
+            drawn = torch.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
+        else:
+            drawn = low + (high - low) * unit
+    else:
+        # Distributions hold CPU numbers; their quantiles are computed there and moved.
+        drawn = law.icdf(unit.cpu()).to(key.device)
+    return drawn.clamp(meaning.low, meaning.high).float()

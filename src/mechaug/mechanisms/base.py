@@ -1,0 +1,195 @@
+"""The mechanism contract: sample apart from apply.
+
+`sample(key)` draws a frozen record of parameters; `transform(x, params)` is the physics, in the mechanism's own
+domain: pure, batched, differentiable in the image and in every float parameter, free of randomness, hidden state and
+branches on tensor values. `apply(picture, params)` is what users call: pictures in, pictures out, whatever the domain.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, dataclass_transform, final
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import register_pytree_node, tree_map
+
+from mechaug.keys import Key
+from mechaug.laws import check_law, draw_law, quantities
+from mechaug.mechanisms.light import to_light, to_picture
+from mechaug.types import Image
+
+Domain: TypeAlias = Literal["light", "picture"]
+"""What a mechanism acts on: linear scene-referred RGB (white = 1.0), or sRGB in [0, 1]."""
+
+Structure: TypeAlias = Literal["group", "semigroup", "idempotent", "none"]
+"""What composing a mechanism with itself obeys."""
+
+
+class Parameters:
+    """What `sample` draws: a frozen record of tensors, batch axis first, units in the names.
+
+    A subclass is decorated with `@parameters`. A record is a pytree: it can be stored, replayed, intervened on,
+    differentiated and moved.
+    """
+
+    @final
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The record with `change` applied to each tensor."""
+        return tree_map(change, self)
+
+    @final
+    def to(self, device: torch.device | str) -> Self:
+        """The same record on another device."""
+        return self.map(lambda tensor: tensor.to(device))
+
+    @final
+    def rows(self, index: Tensor) -> Self:
+        """The parameters of some of the images (an index or a mask along the batch)."""
+        return self.map(lambda tensor: tensor[index])
+
+    @final
+    def replace(self, **changes: Tensor) -> Self:
+        """The record with some fields replaced: an intervention.
+
+        Raises:
+            TypeError: there is no such field.
+        """
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+C = TypeVar("C")
+
+
+@dataclass_transform(frozen_default=True)
+def parameters(cls: type[C]) -> type[C]:
+    """Class decorator: a frozen dataclass of tensors, registered as a pytree."""
+    made = dataclasses.dataclass(frozen=True)(cls)
+    names = tuple(field.name for field in dataclasses.fields(made))  # type: ignore[arg-type]
+
+    def flatten(record: Any) -> tuple[list[Any], None]:  # noqa: ANN401
+        return [getattr(record, name) for name in names], None
+
+    def unflatten(leaves: Any, _: None) -> Any:  # noqa: ANN401
+        # Leaves need not be tensors here (torch.func passes axis numbers), so nothing is checked.
+        record = object.__new__(made)
+        for name, leaf in zip(names, leaves, strict=True):
+            object.__setattr__(record, name, leaf)
+        return record
+
+    register_pytree_node(made, flatten, unflatten, serialized_type_name=f"mechaug.{made.__name__}")
+    return made
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+class Mechanism(ABC, Generic[P]):
+    """A cause that changes the picture and not its meaning; its parameters carry physical units.
+
+    A subclass is a frozen dataclass of laws, and final. Its three methods take and return one row per image.
+    """
+
+    domain: Domain
+    structure: Structure
+
+    @abstractmethod
+    def sample(self, key: Key) -> P:
+        """Draw one row of parameters per key; nothing else enters the draw."""
+
+    @abstractmethod
+    def neutral(self, batch: int) -> P:
+        """Parameters that leave every picture as it is (to 1e-5), on the CPU."""
+
+    @abstractmethod
+    def transform(self, x: Image, params: P) -> Image:
+        """The mechanism itself, on images in its `domain`; light may exceed 1.0 on the way in and out."""
+
+    @final
+    def apply(self, picture: Image, params: P) -> Image:
+        """Pictures in, pictures out.
+
+        Args:
+            picture: sRGB in [0, 1], shape (b, c, h, w), floating point.
+            params: one row per image, on the picture's device.
+
+        Returns:
+            sRGB in [0, 1], of the same shape and dtype.
+
+        Raises:
+            TypeError: the picture is not floating point.
+            ValueError: it has no batch axis.
+        """
+        check_picture(picture)
+        return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
+
+    @final
+    def transform_in(self, domain: Domain, x: Image, params: P) -> Image:
+        """`transform` for images in another domain: converted there, and the result back."""
+        if domain == self.domain:
+            return self.transform(x, params)
+        if domain == "picture":
+            return to_picture(self.transform(to_light(x), params))
+        return to_light(self.transform(to_picture(x), params))
+
+    @final
+    def __call__(self, picture: Image, key: Key) -> Image:
+        """`apply(picture, sample(key))`."""
+        return self.apply(picture, self.sample(key).to(picture.device))
+
+
+class Semigroup(Mechanism[P]):
+    """A mechanism whose composition with itself is again of its kind."""
+
+    @abstractmethod
+    def compose(self, first: P, second: P) -> P:
+        """The parameters c with transform(transform(x, first), second) = transform(x, c)."""
+
+
+class Group(Semigroup[P]):
+    """A semigroup in which everything can be undone."""
+
+    @abstractmethod
+    def inverse(self, params: P) -> P:
+        """The parameters that undo `params`."""
+
+
+def check_picture(picture: Tensor) -> None:
+    """Refuse what is not a batch of floating-point pictures.
+
+    Raises:
+        TypeError: not floating point.
+        ValueError: no batch axis.
+    """
+    if not picture.is_floating_point():
+        raise TypeError(f"pictures are floating point in [0, 1], not {picture.dtype}: convert with x.float() / 255")
+    if picture.ndim != 4:
+        raise ValueError(f"pictures have shape (batch, channels, height, width), not {tuple(picture.shape)}")
+
+
+def check_laws(mechanism: Any) -> None:  # noqa: ANN401  (any mechanism dataclass)
+    """Refuse laws that reach outside the values that exist: what a mechanism's `__post_init__` calls.
+
+    Raises:
+        TypeError, ValueError: as `mechaug.laws.check_law`.
+    """
+    for name, meaning in quantities(mechanism):
+        check_law(type(mechanism).__name__, name, getattr(mechanism, name), meaning)
+
+
+def draw_quantities(mechanism: Any, key: Key) -> dict[str, Tensor]:  # noqa: ANN401
+    """One value per image for every law of a mechanism, each from its own name: (class, field)."""
+    own = key.fold(type(mechanism).__name__)
+    return {
+        name: draw_law(getattr(mechanism, name), own.fold(name), meaning) for name, meaning in quantities(mechanism)
+    }
+
+
+def neutral_quantities(mechanism: Any, batch: int) -> dict[str, Tensor]:  # noqa: ANN401
+    """The neutral value of every law of a mechanism, one row per image."""
+    return {name: torch.full((batch,), float(meaning.neutral)) for name, meaning in quantities(mechanism)}
+
+
+def per_image(value: Tensor) -> Tensor:
+    """A tensor of shape (b,) as (b, 1, 1, 1), to meet images."""
+    return value[:, None, None, None]
