@@ -11,7 +11,7 @@ differences between the devices' elementary functions do not reach the result.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -225,12 +225,8 @@ def _noise_field_shape(seed: Tensor, shape: list[int]) -> Tensor:
     return torch.empty((*seed.shape, *shape), device=seed.device)
 
 
-def _noise_field_vmap(
-    info: object, in_dims: tuple[int | None, None], seed: Tensor, shape: list[int]
-) -> tuple[Tensor, int]:
-    place = in_dims[0]
-    assert place is not None, "vmap calls this rule only when the seeds are batched"
-    return noise_field(seed.movedim(place, 0), shape), 0
+def _noise_field_vmap(_info: object, in_dims: tuple[Any, ...], seed: Tensor, shape: list[int]) -> tuple[Tensor, int]:
+    return noise_field(seed.movedim(in_dims[0], 0), shape), 0
 
 
 noise_field.register_vmap(_noise_field_vmap)

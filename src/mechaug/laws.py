@@ -110,7 +110,7 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
             raise ValueError(f"{where}: the range {law!r} is reversed; write ({high!r}, {low!r})")
         if meaning.scale == "log" and low < high and not (low > 0 and math.isfinite(high)):
             raise ValueError(
-                f"{where}: a range is uniform in the logarithm here, so both ends of {law!r} must be positive and finite"
+                f"{where}: a range is uniform in the logarithm here: both ends of {law!r} must be positive and finite"
             )
     elif isinstance(law, int | float) and not isinstance(law, bool):
         low = high = law

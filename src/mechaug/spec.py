@@ -97,11 +97,13 @@ def _construct(cls: type, fields: dict[str, Any]) -> Any:  # noqa: ANN401
         if field not in known:
             raise SpecError(f"{cls.__name__} has no field {field!r}; it has {', '.join(known)}")
     for field in known.values():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and field.name not in fields:
+        optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if field.name not in fields and not optional:
             raise SpecError(f"{cls.__name__} lacks its field {field.name!r}")
+    # A class whose constructor takes its parts one by one says how to make it from its fields.
+    make = getattr(cls, "from_fields", cls)
     try:
-        return cls(**fields)
+        return make(**fields)
     except (TypeError, ValueError) as error:
         raise SpecError(f"{cls.__name__} cannot be read: {error}") from error
 

@@ -1,1 +1,55 @@
-"""m"""
+"""Mechanisms: causes that change the picture and not its meaning, in the order that light travels."""
+
+from collections.abc import Mapping
+
+from mechaug.mechanisms.atmosphere import Haze, HazeParams
+from mechaug.mechanisms.base import Domain, Group, Mechanism, Parameters, Semigroup, Structure, parameters
+from mechaug.mechanisms.compose import Chain, ChainParams, Maybe, Mix, MixParams, OneOf, OneOfParams
+from mechaug.mechanisms.illumination import Exposure, ExposureParams
+from mechaug.mechanisms.light import to_light, to_picture
+from mechaug.mechanisms.optics import Defocus, DefocusParams
+from mechaug.mechanisms.sensor import Sensor, SensorParams
+from mechaug.mechanisms.viewpoint import Viewpoint, ViewpointParams
+
+CHAIN_ORDER: tuple[type[Mechanism], ...] = (Viewpoint, Exposure, Haze, Defocus, Sensor)
+"""The mechanisms in the order that light travels; each can be made without arguments."""
+
+TYPES: Mapping[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *CHAIN_ORDER, ViewpointParams, ExposureParams, HazeParams, DefocusParams, SensorParams,
+        Chain, ChainParams, Maybe, OneOf, OneOfParams, Mix, MixParams,
+    )
+}  # fmt: skip
+"""What may occur in a stored mechanism or in stored parameters, by name."""
+
+__all__ = [
+    "CHAIN_ORDER",
+    "TYPES",
+    "Chain",
+    "ChainParams",
+    "Defocus",
+    "DefocusParams",
+    "Domain",
+    "Exposure",
+    "ExposureParams",
+    "Group",
+    "Haze",
+    "HazeParams",
+    "Maybe",
+    "Mechanism",
+    "Mix",
+    "MixParams",
+    "OneOf",
+    "OneOfParams",
+    "Parameters",
+    "Semigroup",
+    "Sensor",
+    "SensorParams",
+    "Structure",
+    "Viewpoint",
+    "ViewpointParams",
+    "parameters",
+    "to_light",
+    "to_picture",
+]

@@ -8,7 +8,7 @@ branches on tensor values. `apply(picture, params)` is what users call: pictures
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, dataclass_transform, final
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
 
 import torch
 from torch import Tensor
@@ -26,6 +26,9 @@ Structure: TypeAlias = Literal["group", "semigroup", "idempotent", "none"]
 """What composing a mechanism with itself obeys."""
 
 
+R = TypeVar("R", bound="Parameters")
+
+
 class Parameters:
     """What `sample` draws: a frozen record of tensors, batch axis first, units in the names.
 
@@ -34,22 +37,22 @@ class Parameters:
     """
 
     @final
-    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+    def map(self: R, change: Callable[[Tensor], Tensor]) -> R:
         """The record with `change` applied to each tensor."""
         return tree_map(change, self)
 
     @final
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: R, device: torch.device | str) -> R:
         """The same record on another device."""
         return self.map(lambda tensor: tensor.to(device))
 
     @final
-    def rows(self, index: Tensor) -> Self:
+    def rows(self: R, index: Tensor) -> R:
         """The parameters of some of the images (an index or a mask along the batch)."""
         return self.map(lambda tensor: tensor[index])
 
     @final
-    def replace(self, **changes: Tensor) -> Self:
+    def replace(self: R, **changes: Tensor) -> R:
         """The record with some fields replaced: an intervention.
 
         Raises:
@@ -92,6 +95,8 @@ class Mechanism(ABC, Generic[P]):
 
     domain: Domain
     structure: Structure
+    overlaps: tuple[str, ...] = ()
+    """The common corruptions that are relatives of this mechanism: no surprise to a net that was trained with it."""
 
     @abstractmethod
     def sample(self, key: Key) -> P:

@@ -1,0 +1,275 @@
+"""Combinators: behaviour is adjusted by wrapping mechanisms, never by arguments that every mechanism repeats."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from mechaug.keys import Key
+from mechaug.mechanisms.base import Domain, Mechanism, P, Parameters, parameters, per_image
+from mechaug.mechanisms.light import to_light, to_picture
+from mechaug.types import Image, PerImage, Seeds
+
+
+def parts(mechanism: Mechanism[Any]) -> list[Mechanism[Any]]:
+    """The mechanisms that a combinator holds; empty for a mechanism that is one itself."""
+    values = [getattr(mechanism, field.name) for field in fields(mechanism)]  # type: ignore[arg-type]
+    held = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
+    return [part for part in held if isinstance(part, Mechanism)]
+
+
+def label(mechanism: Mechanism[Any]) -> str:
+    """What a mechanism is called in keys: its class, with those of the mechanisms that it holds."""
+    names = [label(part) for part in parts(mechanism)]
+    return f"{type(mechanism).__name__}({','.join(names)})" if names else type(mechanism).__name__
+
+
+def overlapping(mechanism: Mechanism[Any]) -> tuple[str, ...]:
+    """The common corruptions of which a relative is in a mechanism or in what it holds, sorted."""
+    inner = (name for part in parts(mechanism) for name in overlapping(part))
+    return tuple(sorted({*mechanism.overlaps, *inner}))
+
+
+def keys_for(mechanisms: Sequence[Mechanism[Any]], key: Key) -> list[Key]:
+    """One key per mechanism that depends on its kind alone, so that its neighbours never change its draws.
+
+    The second of a kind gets a key of its own.
+    """
+    seen: Counter[str] = Counter()
+    keys = []
+    for mechanism in mechanisms:
+        name = label(mechanism)
+        keys.append(key.fold(f"again {seen[name]}") if seen[name] else key)
+        seen[name] += 1
+    return keys
+
+
+def _check_parts(owner: str, held: tuple[object, ...]) -> None:
+    if not held:
+        raise ValueError(f"{owner} needs at least one mechanism")
+    for part in held:
+        if not isinstance(part, Mechanism):
+            raise TypeError(f"{owner} holds mechanisms, not {type(part).__name__}: write {owner}(Haze(), Defocus())")
+
+
+@parameters
+class ChainParams(Parameters):
+    """`steps`: one record per mechanism, in order."""
+
+    steps: tuple[Parameters, ...]
+
+
+@final
+@dataclass(frozen=True, init=False)
+class Chain(Mechanism[ChainParams]):
+    """Mechanisms in the order that light travels.
+
+    The picture becomes light before the first mechanism that acts on light, and a picture again where one acts on
+    pictures or the chain ends: one conversion per change. Chains inside a chain are flattened.
+
+    Args:
+        *mechanisms: at least one.
+    """
+
+    mechanisms: tuple[Mechanism[Any], ...]
+
+    domain = "picture"
+    structure = "none"
+
+    def __init__(self, *mechanisms: Mechanism[Any]) -> None:
+        _check_parts("Chain", mechanisms)
+        flat = [inner for part in mechanisms for inner in (part.mechanisms if isinstance(part, Chain) else (part,))]
+        object.__setattr__(self, "mechanisms", tuple(flat))
+
+    @classmethod
+    def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...]) -> "Chain":
+        """The chain of a stored record."""
+        return cls(*mechanisms)
+
+    def sample(self, key: Key) -> ChainParams:
+        keys = keys_for(self.mechanisms, key)
+        return ChainParams(tuple(part.sample(own) for part, own in zip(self.mechanisms, keys, strict=True)))
+
+    def neutral(self, batch: int) -> ChainParams:
+        return ChainParams(tuple(part.neutral(batch) for part in self.mechanisms))
+
+    def transform(self, x: Image, params: ChainParams) -> Image:
+        here: Domain = "picture"
+        for part, own in zip(self.mechanisms, params.steps, strict=True):
+            if part.domain != here:
+                x = to_light(x) if part.domain == "light" else to_picture(x)
+                here = part.domain
+            x = part.transform(x, own)
+        return to_picture(x) if here == "light" else x
+
+
+@final
+@dataclass(frozen=True)
+class Maybe(Mechanism[P]):
+    """A mechanism that happens to some of the images: the others get its neutral parameters.
+
+    Args:
+        mechanism: what may happen.
+        probability: to what share of the images, 0 to 1.
+    """
+
+    mechanism: Mechanism[P]
+    probability: float = 0.5
+
+    structure = "none"
+
+    def __post_init__(self) -> None:
+        _check_parts("Maybe", (self.mechanism,))
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"Maybe(probability=…) is a share from 0 to 1, not {self.probability!r}")
+        object.__setattr__(self, "domain", self.mechanism.domain)
+
+    def sample(self, key: Key) -> P:
+        happens = key.fold(label(self)).fold("happens").unit() < self.probability
+        drawn = self.mechanism.sample(key)
+        neutral = self.mechanism.neutral(happens.shape[0]).to(key.device)
+
+        def choose(a: Tensor, b: Tensor) -> Tensor:
+            return torch.where(happens.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
+
+        return tree_map(choose, drawn, neutral)
+
+    def neutral(self, batch: int) -> P:
+        return self.mechanism.neutral(batch)
+
+    def transform(self, x: Image, params: P) -> Image:
+        return self.mechanism.transform(x, params)
+
+
+@parameters
+class OneOfParams(Parameters):
+    """Which mechanism each image gets, −1 for none, and the parameters of all of them."""
+
+    choice: Seeds
+    options: tuple[Parameters, ...]
+
+
+@final
+@dataclass(frozen=True, init=False)
+class OneOf(Mechanism[OneOfParams]):
+    """One of several mechanisms per image.
+
+    `transform` groups the images by their mechanism and computes only what was chosen; it therefore depends on the
+    values of `choice`, and neither traces whole under `torch.compile` nor batches under `torch.vmap`.
+
+    Args:
+        *mechanisms: at least one.
+        weights: relative frequencies, one per mechanism; equal if None.
+    """
+
+    mechanisms: tuple[Mechanism[Any], ...]
+    weights: tuple[float, ...] | None
+
+    structure = "none"
+
+    def __init__(self, *mechanisms: Mechanism[Any], weights: Sequence[float] | None = None) -> None:
+        _check_parts("OneOf", mechanisms)
+        if weights is not None and (len(weights) != len(mechanisms) or min(weights) < 0 or sum(weights) <= 0):
+            raise ValueError(
+                f"OneOf(weights=…) takes one frequency ≥ 0 per mechanism, {len(mechanisms)} in all and not all 0, "
+                f"not {tuple(weights)!r}"
+            )
+        object.__setattr__(self, "mechanisms", mechanisms)
+        object.__setattr__(self, "weights", None if weights is None else tuple(float(w) for w in weights))
+        shared = {part.domain for part in mechanisms}
+        object.__setattr__(self, "domain", shared.pop() if len(shared) == 1 else "picture")
+
+    @classmethod
+    def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...], weights: tuple[float, ...] | None) -> "OneOf":
+        """The mixture of a stored record."""
+        return cls(*mechanisms, weights=weights)
+
+    def sample(self, key: Key) -> OneOfParams:
+        weights = torch.tensor(self.weights or (1.0,) * len(self.mechanisms), dtype=torch.float64)
+        edges = (weights.cumsum(0) / weights.sum())[:-1].to(key.device)
+        choice = torch.bucketize(key.fold(label(self)).fold("choice").unit(), edges, right=True)
+        keys = keys_for(self.mechanisms, key)
+        return OneOfParams(choice, tuple(part.sample(own) for part, own in zip(self.mechanisms, keys, strict=True)))
+
+    def neutral(self, batch: int) -> OneOfParams:
+        nothing = torch.full((batch,), -1, dtype=torch.int64)
+        return OneOfParams(nothing, tuple(part.neutral(batch) for part in self.mechanisms))
+
+    def transform(self, x: Image, params: OneOfParams) -> Image:
+        out = x
+        for number, (part, own) in enumerate(zip(self.mechanisms, params.options, strict=True)):
+            rows = (params.choice == number).nonzero().squeeze(-1)
+            if rows.numel():
+                done = part.transform_in(self.domain, x[rows], own.rows(rows))
+                out = out.index_copy(0, rows, done)
+        return out
+
+
+@parameters
+class MixParams(Parameters):
+    """`weights`: share of each branch; `mix`: share of all branches against the image itself; their parameters."""
+
+    weights: Float[Tensor, "b k"]
+    mix: PerImage
+    branches: tuple[Parameters, ...]
+
+
+@final
+@dataclass(frozen=True, init=False)
+class Mix(Mechanism[MixParams]):
+    """A mixture of exposures: (1 − m)·x + m·Σ wₖ·branchₖ(x), in linear light, as several exposures of one film add up.
+
+    The weights are Dirichlet and m is Beta, as in AugMix (Hendrycks et al., ICLR 2020), which mixes stored values.
+
+    Args:
+        *branches: mechanisms or chains, at least one; each draws on its own.
+        concentration: of the Dirichlet distribution of the weights.
+        skip: both parameters of the Beta distribution of m.
+    """
+
+    branches: tuple[Mechanism[Any], ...]
+    concentration: float
+    skip: float
+
+    domain = "light"
+    structure = "none"
+
+    def __init__(self, *branches: Mechanism[Any], concentration: float = 1.0, skip: float = 1.0) -> None:
+        _check_parts("Mix", branches)
+        if not (concentration > 0 and skip > 0):
+            raise ValueError(f"Mix: concentration and skip are greater than 0, not {concentration!r} and {skip!r}")
+        object.__setattr__(self, "branches", branches)
+        object.__setattr__(self, "concentration", float(concentration))
+        object.__setattr__(self, "skip", float(skip))
+
+    @classmethod
+    def from_fields(cls, branches: tuple[Mechanism[Any], ...], concentration: float, skip: float) -> "Mix":
+        """The mixture of a stored record."""
+        return cls(*branches, concentration=concentration, skip=skip)
+
+    def sample(self, key: Key) -> MixParams:
+        own = key.fold(label(self))
+        return MixParams(
+            weights=own.fold("weights").dirichlet(self.concentration, len(self.branches)),
+            mix=own.fold("mix").beta(self.skip, self.skip),
+            branches=tuple(part.sample(key.fold(f"branch {k}")) for k, part in enumerate(self.branches)),
+        )
+
+    def neutral(self, batch: int) -> MixParams:
+        return MixParams(
+            weights=torch.full((batch, len(self.branches)), 1 / len(self.branches)),
+            mix=torch.zeros(batch),
+            branches=tuple(part.neutral(batch) for part in self.branches),
+        )
+
+    def transform(self, x: Image, params: MixParams) -> Image:
+        mix, weights = params.mix.to(x.dtype), params.weights.to(x.dtype)
+        out = per_image(1 - mix) * x
+        for k, (part, own) in enumerate(zip(self.branches, params.branches, strict=True)):
+            out = out + per_image(mix * weights[:, k]) * part.transform_in("light", x, own)
+        return out

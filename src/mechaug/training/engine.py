@@ -1,0 +1,272 @@
+"""The training loop: one function, on one device, that can be killed at any moment and continued bitwise on a CPU.
+
+Everything a step does follows from (seed, step): the order of the pictures, their augmentation, the learning rate. So
+a checkpoint holds only weights, their moving average, momentum and the number of steps done.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mechaug.data.sources import Pictures
+from mechaug.errors import UserError
+from mechaug.keys import Key
+from mechaug.mechanisms.base import Mechanism
+from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from mechaug.training.objectives import Objective
+from mechaug.training.recipes import Recipe
+from mechaug.training.tracking import Silent, Watch, read_metrics, write_metrics
+from mechaug.types import Image, Labels
+
+CHECK_EVERY = 20
+"""Steps between looks at the loss: each look waits for the device."""
+
+
+class Diverged(UserError):
+    """The loss is no longer a number; the last checkpoint holds the last good state."""
+
+
+class Stopped(Exception):
+    """The user asked to stop (Ctrl-C); a checkpoint holds the state."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training ended with.
+
+    Attributes:
+        state: the weights to keep: their moving average, or the last ones where there is none.
+        steps: optimiser steps in all.
+        seconds: wall time of training, over all processes that took part.
+        images_per_second: training pictures per second, each counted once however many views it has.
+    """
+
+    state: dict[str, Tensor]
+    steps: int
+    seconds: float
+    images_per_second: float
+
+
+def fit(
+    model: nn.Module,
+    data: Pictures,
+    augmentation: Mechanism[Any] | None,
+    objective: Objective,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    folder: Path | None = None,
+    config: str = "",
+    checkpoint_seconds: float = 30.0,
+    watch: Watch | None = None,
+) -> Fitted:
+    """Train a model, from its checkpoint if there is one.
+
+    Args:
+        model: maps pictures (b, c, h, w) in [0, 1] to logits (b, k); changed in place, and left on `device`.
+        data: the training pictures.
+        augmentation: makes each view of a picture beyond the clean one; None where the objective needs no view.
+        objective: the loss; it says which views it needs.
+        recipe: how long and how fast.
+        seed: of the order and the augmentation; the model's own initialisation is the caller's.
+        device: where to train.
+        folder: where checkpoint.safetensors and metrics.jsonl are kept; None keeps nothing.
+        config: text that identifies this training; a checkpoint of another is refused.
+        checkpoint_seconds: at most so long between checkpoints, to the next step.
+        watch: listens to the progress.
+
+    Returns:
+        The weights to keep, and what they cost.
+
+    Raises:
+        Diverged: the loss is no longer finite.
+        Stopped: the user pressed Ctrl-C; the checkpoint was written.
+        UserError: the pictures do not fill a batch, the model's output does not fit the classes, or the folder's
+            checkpoint belongs to another training.
+    """
+    watch = watch or Silent()
+    device = torch.device(device)
+    if augmentation is None and objective.views:
+        raise ValueError("this objective needs augmented views: give fit an augmentation")
+    try:
+        total = recipe.total_steps(len(data))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    model.to(device)
+    _check_output(model, data, device)
+    optimiser = _optimiser(model, recipe)
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    done, records = Progress(0, 0.0, 0.0, config), []
+    if folder is not None and (folder / "checkpoint.safetensors").exists():
+        done = load_checkpoint(folder / "checkpoint.safetensors", model, average, optimiser, config)
+        records = read_metrics(folder / "metrics.jsonl", up_to_step=done.step)
+
+    per_epoch = len(data) // recipe.batch_size
+    loss_sum = torch.tensor(done.epoch_loss, dtype=torch.float64, device=device)
+    started, saved = time.perf_counter() - done.seconds, time.perf_counter()
+    order, order_epoch = torch.empty(0, dtype=torch.int64), -1
+    watch.begin("training", total * recipe.batch_size, "pictures")
+    watch.advance(done.step * recipe.batch_size)
+
+    def save(step: int) -> None:
+        nonlocal saved
+        _check_finite(loss_sum, step, folder)
+        if folder is not None:
+            seconds = time.perf_counter() - started
+            progress = Progress(step, loss_sum.item(), seconds, config)
+            save_checkpoint(folder / "checkpoint.safetensors", model, average, optimiser, progress)
+        saved = time.perf_counter()
+
+    model.train()
+    with _stop_requests() as stop:
+        for step in range(done.step, total):
+            epoch, place = divmod(step, per_epoch)
+            if epoch != order_epoch:
+                order, order_epoch = Key(seed).fold("order").fold(epoch).permutation(len(data)), epoch
+            rows = order[place * recipe.batch_size : (place + 1) * recipe.batch_size]
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.rate_at(step, total)
+            key = Key(seed).fold("augmentation").at(data.index[rows].to(device), epoch=epoch)
+            inputs = views(data.image(rows).to(device), key, recipe.base, augmentation, objective)
+            loss = _step(model, optimiser, objective, inputs, data.labels[rows].to(device), recipe)
+            _update_average(average, model, recipe.ema, step)
+            loss_sum += loss
+            done_steps = step + 1
+            if done_steps % CHECK_EVERY == 0 or done_steps == total:
+                _check_finite(loss_sum, done_steps, folder)
+            watch.advance(recipe.batch_size, f"loss {loss_sum.item() / (place + 1):.3f}" if place % 5 == 0 else "")
+            if place + 1 == per_epoch or done_steps == total:
+                _check_finite(loss_sum, done_steps, folder)
+                records.append(_record(epoch, done_steps, loss_sum, place + 1, recipe, total, started))
+                if folder is not None:
+                    write_metrics(folder / "metrics.jsonl", records)
+                loss_sum.zero_()
+            if stop.is_set() and done_steps < total:
+                save(done_steps)
+                raise Stopped(f"stopped after step {done_steps} of {total}")
+            if time.perf_counter() - saved >= checkpoint_seconds or done_steps == total:
+                save(done_steps)
+    model.eval()
+    seconds = time.perf_counter() - started if total > done.step else done.seconds
+    state = average if recipe.ema else {name: value.detach().clone() for name, value in model.state_dict().items()}
+    return Fitted(state, total, seconds, total * recipe.batch_size / max(seconds, 1e-9))
+
+
+def views(
+    pictures: Image, key: Key, base: Mechanism[Any] | None, augmentation: Mechanism[Any] | None, objective: Objective
+) -> tuple[Image, ...]:
+    """The inputs of a step: the clean pictures if the objective uses them, then its augmented views.
+
+    All share the draws of `base` (the same crop); each view draws its augmentation anew.
+    """
+    if base is not None:
+        pictures = base(pictures, key.fold("base"))
+    clean = (pictures,) if objective.clean else ()
+    if augmentation is None:
+        return clean
+    return clean + tuple(augmentation(pictures, key.fold(f"view {number}")) for number in range(objective.views))
+
+
+def _step(
+    model: nn.Module, optimiser: torch.optim.SGD, objective: Objective, inputs: tuple[Image, ...], labels: Labels,
+    recipe: Recipe,
+) -> Tensor:  # fmt: skip
+    """One step of descent; all views go through the net together, so that they share its batch statistics."""
+    device = labels.device
+    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
+    joined = torch.cat(inputs)
+    if device.type == "cuda":
+        joined = joined.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, dtype=torch.bfloat16) if half else nullcontext():
+        logits = model(joined)
+    loss = objective.value(logits.float().chunk(len(inputs)), labels)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return loss.detach()
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    decayed = [p for p in model.parameters() if p.ndim >= 2]
+    plain = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+
+
+@torch.no_grad()
+def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+    """Exponential moving average of weights and batch statistics; short at first, so that it forgets the start."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, weight)
+        else:
+            average[name].copy_(value)
+
+
+@torch.no_grad()
+def _check_output(model: nn.Module, data: Pictures, device: torch.device) -> None:
+    """Refuse a net whose output does not fit the data's classes."""
+    model.eval()
+    try:
+        shape = tuple(model(data.image(torch.arange(2)).to(device)).shape)
+    except RuntimeError as error:
+        size = "×".join(str(side) for side in data.pixels.shape[1:])
+        raise UserError(f"the net cannot take pictures of {size}: {str(error).splitlines()[0]}") from error
+    needed = int(data.labels.max()) + 1
+    if len(shape) != 2 or shape[0] != 2 or shape[1] < needed:
+        raise UserError(
+            f"the net's output has shape {shape} for 2 pictures, and the labels need (2, {needed}) at least: "
+            f"build the net with {needed} outputs"
+        )
+
+
+def _check_finite(loss_sum: Tensor, step: int, folder: Path | None) -> None:
+    if math.isfinite(loss_sum.item()):
+        return
+    kept = folder is not None and (folder / "checkpoint.safetensors").exists()
+    where = f"the last good state is in {folder}/checkpoint.safetensors" if kept else "no checkpoint had been made yet"
+    raise Diverged(f"the loss is not a number any more at step {step}; {where}: lower --learning-rate")
+
+
+def _record(
+    epoch: int, step: int, loss_sum: Tensor, steps: int, recipe: Recipe, total: int, started: float
+) -> dict[str, float | int]:
+    return {
+        "epoch": epoch,
+        "step": step,
+        "loss": loss_sum.item() / steps,
+        "learning_rate": recipe.rate_at(step - 1, total),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+@contextmanager
+def _stop_requests() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C (or SIGTERM) into a request that is heard between steps; the second one breaks off."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def hear(number: int, frame: object) -> None:  # noqa: ARG001
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
