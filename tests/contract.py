@@ -14,7 +14,7 @@ CASES: dict[str, Case] = {
     # A sensor a few millimetres wide, so that the blur is pixels wide at 32 × 32.
     "defocus": Case(m.Defocus(f_number=(1.4, 4.0), focus_m=(1.0, 2.0), object_m=(3.0, 9.0), picture_width_mm=4.0)),
     "sensor": Case(m.Sensor(iso=(100.0, 400.0), full_well_e=(3000.0, 9000.0), read_noise_e=(1.0, 5.0))),
-    # "jpeg": Case(m.Jpeg(), smooth=m.Jpeg(rounding="soft")),
+    "jpeg": Case(m.Jpeg(), smooth=m.Jpeg(rounding="soft")),
     "chain": Case(m.Chain(m.Viewpoint(), m.Exposure(exposure_ev=(-2.0, -0.2)), m.Haze(), m.Haze())),
     "maybe": Case(m.Maybe(m.Haze(), 0.75)),
     "one of": Case(m.OneOf(m.Haze(), m.Exposure(exposure_ev=(-2.0, -0.2)), weights=(1.0, 2.0)), static=False),

@@ -10,17 +10,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-import mechaug
-from mechaug.data.sources import Pictures
+from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
-from mechaug.evaluation import attacks, corruptions, metrics
-from mechaug.evaluation.result import Cell, Environment, Evaluation, Measurement, Suite
+from mechaug.evaluation import attacks, metrics
+from mechaug.evaluation.corruptions import NAMES, SEVERITIES, corrupt
+from mechaug.evaluation.result import Cell, Environment, Evaluation, Suite
 from mechaug.files import write_file
 from mechaug.keys import Key
-from mechaug.training.tracking import Silent, Watch
 from mechaug.types import Bytes, Labels
-
-EPSILON = 8 / 255
+from mechaug.version import VERSION
+from mechaug.watch import Silent, Watch
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Suites:
     """What to measure.
 
     Attributes:
-        corruptions: names of `corruptions.NAMES`; empty for none.
+        corruptions: names of `NAMES`; empty for none.
         severities: of each.
         corrupted_pictures: how many of the test pictures are corrupted, at most.
         attacked_pictures: how many are attacked, at most; 0 for none.
@@ -36,8 +35,8 @@ class Suites:
         batch_size: pictures through the model at once.
     """
 
-    corruptions: tuple[str, ...] = corruptions.NAMES
-    severities: tuple[int, ...] = corruptions.SEVERITIES
+    corruptions: tuple[str, ...] = NAMES
+    severities: tuple[int, ...] = SEVERITIES
     corrupted_pictures: int = 10_000
     attacked_pictures: int = 500
     attack_steps: int = 20
@@ -63,7 +62,9 @@ class Suites:
                     "(Madry et al., ICLR 2018); a single attack bounds robustness from above",
                 )
             )  # fmt: skip
-        suites.append(Suite("calibration", "Calibration error", "expected calibration error on clean pictures, 15 bins"))
+        suites.append(
+            Suite("calibration", "Calibration error", "expected calibration error on clean pictures, 15 bins")
+        )
         suites.append(Suite("worst class", "Worst class", "clean accuracy of the class that has the lowest"))
         return tuple(suites)
 
@@ -73,12 +74,14 @@ class CorruptedPictures:
 
     Args:
         pictures: the clean ones.
+        count: only so many of them, from the first.
         seed: of the corruptions' draws; every model sees the same pictures.
         budget: bytes that may be kept; what is beyond is made again each time.
     """
 
-    def __init__(self, pictures: Pictures, *, seed: int = 0, budget: int = 2_000_000_000) -> None:
-        self._pictures, self._seed, self._left = pictures, seed, budget
+    def __init__(self, pictures: Pictures, count: int, *, seed: int = 0, budget: int = 2_000_000_000) -> None:
+        self._pixels, self._index = pictures.pixels[:count], pictures.index[:count]
+        self._seed, self._left = seed, budget
         self._kept: dict[tuple[str, int], Bytes] = {}
 
     def get(self, name: str, severity: int) -> Bytes:
@@ -88,8 +91,8 @@ class CorruptedPictures:
             return self._kept[place]
         key = Key(self._seed).fold("corruptions")
         made = torch.cat([
-            corruptions.corrupt(pixels, name, severity, key.at(index))
-            for pixels, index in zip(self._pictures.pixels.split(500), self._pictures.index.split(500), strict=True)
+            corrupt(pixels, name, severity, key.at(index))
+            for pixels, index in zip(self._pixels.split(500), self._index.split(500), strict=True)
         ])  # fmt: skip
         if made.numel() <= self._left:
             self._left -= made.numel()
@@ -152,7 +155,9 @@ def measure(
 
     def predict(pixels: Bytes, note: str) -> tuple[Tensor, Tensor]:
         confident, right = [], []
-        for batch, truth in zip(pixels.split(suites.batch_size), labels[: len(pixels)].split(suites.batch_size), strict=True):
+        for batch, truth in zip(
+            pixels.split(suites.batch_size), labels[: len(pixels)].split(suites.batch_size), strict=True
+        ):
             probability, guess = _logits(model, batch.to(device).float() / 255, classes).softmax(-1).max(-1)
             confident.append(probability.cpu())
             right.append(guess.cpu() == truth)
@@ -171,7 +176,9 @@ def measure(
             Key(seed).fold("attack"), steps=suites.attack_steps, batch_size=suites.batch_size, device=device,
         )  # fmt: skip
         watch.advance(suites.attack_steps * attacked_count, "attack")
-    return Outcomes(clean, confidence, under, attacked, torch.tensor(time.perf_counter() - started, dtype=torch.float64))
+    return Outcomes(
+        clean, confidence, under, attacked, torch.tensor(time.perf_counter() - started, dtype=torch.float64)
+    )
 
 
 @torch.inference_mode()
@@ -256,13 +263,10 @@ def environment(device: torch.device | str) -> Environment:
     device = torch.device(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return Environment(
-        mechaug=mechaug.__version__,
+        mechaug=VERSION,
         python=".".join(map(str, sys.version_info[:3])),
         torch=torch.__version__,
         platform=f"{platform.system()} {platform.machine()}",
         device=name,
         threads=torch.get_num_threads(),
     )
-
-
-__all__ = ["CorruptedPictures", "Measurement", "Outcomes", "Suites", "environment", "load_outcomes", "measure", "pool", "save_outcomes"]

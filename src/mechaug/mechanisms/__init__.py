@@ -4,20 +4,21 @@ from collections.abc import Mapping
 
 from mechaug.mechanisms.atmosphere import Haze, HazeParams
 from mechaug.mechanisms.base import Domain, Group, Mechanism, Parameters, Semigroup, Structure, parameters
-from mechaug.mechanisms.compose import Chain, ChainParams, Maybe, Mix, MixParams, OneOf, OneOfParams
+from mechaug.mechanisms.codec import Jpeg, JpegParams
+from mechaug.mechanisms.compose import Chain, ChainParams, Maybe, Mix, MixParams, OneOf, OneOfParams, overlapping
 from mechaug.mechanisms.illumination import Exposure, ExposureParams
 from mechaug.mechanisms.light import to_light, to_picture
 from mechaug.mechanisms.optics import Defocus, DefocusParams
 from mechaug.mechanisms.sensor import Sensor, SensorParams
 from mechaug.mechanisms.viewpoint import Viewpoint, ViewpointParams
 
-CHAIN_ORDER: tuple[type[Mechanism], ...] = (Viewpoint, Exposure, Haze, Defocus, Sensor)
+CHAIN_ORDER: tuple[type[Mechanism], ...] = (Viewpoint, Exposure, Haze, Defocus, Sensor, Jpeg)
 """The mechanisms in the order that light travels; each can be made without arguments."""
 
 TYPES: Mapping[str, type] = {
     cls.__name__: cls
     for cls in (
-        *CHAIN_ORDER, ViewpointParams, ExposureParams, HazeParams, DefocusParams, SensorParams,
+        *CHAIN_ORDER, ViewpointParams, ExposureParams, HazeParams, DefocusParams, SensorParams, JpegParams,
         Chain, ChainParams, Maybe, OneOf, OneOfParams, Mix, MixParams,
     )
 }  # fmt: skip
@@ -36,6 +37,8 @@ __all__ = [
     "Group",
     "Haze",
     "HazeParams",
+    "Jpeg",
+    "JpegParams",
     "Maybe",
     "Mechanism",
     "Mix",
@@ -49,6 +52,7 @@ __all__ = [
     "Structure",
     "Viewpoint",
     "ViewpointParams",
+    "overlapping",
     "parameters",
     "to_light",
     "to_picture",

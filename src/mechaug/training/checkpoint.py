@@ -67,7 +67,9 @@ def load_checkpoint(
     if header["config"] != config:
         raise UserError(f"{path} belongs to another training: choose another output folder, or delete it")
     with torch.no_grad():
-        model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
+        model.load_state_dict(
+            {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+        )
         for name, value in average.items():
             value.copy_(tensors[f"average.{name}"])
         for number, parameter in enumerate(_optimised(optimiser)):

@@ -17,25 +17,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mechaug.data.sources import Pictures
+from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Mechanism
 from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from mechaug.training.objectives import Objective
 from mechaug.training.recipes import Recipe
-from mechaug.training.tracking import Silent, Watch, read_metrics, write_metrics
+from mechaug.training.tracking import read_metrics, write_metrics
 from mechaug.types import Image, Labels
+from mechaug.watch import Silent, Watch
 
 CHECK_EVERY = 20
 """Steps between looks at the loss: each look waits for the device."""
 
 
-class Diverged(UserError):
+class DivergedError(UserError):
     """The loss is no longer a number; the last checkpoint holds the last good state."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The user asked to stop (Ctrl-C); a checkpoint holds the state."""
 
 
@@ -89,14 +90,14 @@ def fit(
         The weights to keep, and what they cost.
 
     Raises:
-        Diverged: the loss is no longer finite.
-        Stopped: the user pressed Ctrl-C; the checkpoint was written.
+        DivergedError: the loss is no longer finite.
+        StoppedError: the user pressed Ctrl-C; the checkpoint was written.
         UserError: the pictures do not fill a batch, the model's output does not fit the classes, or the folder's
             checkpoint belongs to another training.
     """
     watch = watch or Silent()
     device = torch.device(device)
-    if augmentation is None and objective.views:
+    if augmentation is None and objective.inputs.views:
         raise ValueError("this objective needs augmented views: give fit an augmentation")
     try:
         total = recipe.total_steps(len(data))
@@ -153,7 +154,7 @@ def fit(
                 loss_sum.zero_()
             if stop.is_set() and done_steps < total:
                 save(done_steps)
-                raise Stopped(f"stopped after step {done_steps} of {total}")
+                raise StoppedError(f"stopped after step {done_steps} of {total}")
             if time.perf_counter() - saved >= checkpoint_seconds or done_steps == total:
                 save(done_steps)
     model.eval()
@@ -171,10 +172,11 @@ def views(
     """
     if base is not None:
         pictures = base(pictures, key.fold("base"))
-    clean = (pictures,) if objective.clean else ()
+    needed = objective.inputs
+    clean = (pictures,) if needed.clean else ()
     if augmentation is None:
         return clean
-    return clean + tuple(augmentation(pictures, key.fold(f"view {number}")) for number in range(objective.views))
+    return clean + tuple(augmentation(pictures, key.fold(f"view {number}")) for number in range(needed.views))
 
 
 def _step(
@@ -189,7 +191,7 @@ def _step(
         joined = joined.contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, dtype=torch.bfloat16) if half else nullcontext():
         logits = model(joined)
-    loss = objective.value(logits.float().chunk(len(inputs)), labels)
+    loss = objective.value(objective.inputs.split(logits.float()), labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
@@ -236,7 +238,7 @@ def _check_finite(loss_sum: Tensor, step: int, folder: Path | None) -> None:
         return
     kept = folder is not None and (folder / "checkpoint.safetensors").exists()
     where = f"the last good state is in {folder}/checkpoint.safetensors" if kept else "no checkpoint had been made yet"
-    raise Diverged(f"the loss is not a number any more at step {step}; {where}: lower --learning-rate")
+    raise DivergedError(f"the loss is not a number any more at step {step}; {where}: lower --learning-rate")
 
 
 def _record(

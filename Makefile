@@ -1,0 +1,44 @@
+# make demo        set up and run the study on the embedded data set
+# make test        set up and run all tests but the slow ones
+# make test-slow   the slow ones
+# make lint        style and types
+
+PYTHON ?= python3
+BIN := .venv/bin
+TYPED := --jaxtyping-packages=mechaug,typechecker.check
+
+.PHONY: demo test test-slow lint clean
+
+demo: .venv/installed
+	$(BIN)/mechaug study --data signs --out runs/demo
+
+# Shapes and types are checked at run time in every test but those that torch.compile must trace.
+test: .venv/installed-test
+	$(BIN)/pytest -q -m "not slow and not untyped" $(TYPED)
+	$(BIN)/pytest -q -m "not slow and untyped"
+
+test-slow: .venv/installed-test
+	$(BIN)/pytest -q -m "slow and not untyped" $(TYPED)
+	$(BIN)/pytest -q -m "slow and untyped"
+
+lint: .venv/installed-test
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/pyright
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mechaug needs Python 3.11 or newer: make demo PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv runs .pytest_cache .ruff_cache

@@ -1,0 +1,76 @@
+"""Write the README's figures from the committed result, and its picture from the code: `python benchmarks/readme.py`.
+
+A test compares the README with what this makes of the result file, so that no figure can be typed.
+"""
+
+from pathlib import Path
+
+import torch
+
+from mechaug.evaluation.result import Measurement, Result, read_result
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+RESULT = ROOT / "benchmarks" / "results" / "0.1.0" / "signs" / "result.json"
+PICTURE = ROOT / "docs" / "images" / "sheet.png"
+BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->"
+
+
+def figures(result: Result) -> str:
+    """The README's table and the sentence under it, in Markdown."""
+    lines = ["| trained with | clean | corrupted | attacked | training, s |", "|---|---|---|---|---|"]
+
+    def order(entry: object) -> float:
+        return -(entry.evaluation.corrupted or entry.evaluation.clean).value  # type: ignore[attr-defined]
+
+    for entry in sorted(result.methods, key=order):
+        scores = entry.evaluation
+        seconds = sum(run.train_seconds for run in entry.runs) / len(entry.runs)
+        cells = [_cell(scores.clean), _cell(scores.corrupted), _cell(scores.attacked), f"{seconds:.0f}"]
+        lines.append(f"| {entry.title} | {' | '.join(cells)} |")
+    data, where = result.data, result.environment
+    seeds = len(result.seeds)
+    lines.append(
+        f"\nAccuracy in %, with 95 % intervals over pictures and {seeds} {'seed' if seeds == 1 else 'seeds'}: "
+        f"{data.name}, {data.train_size:,} + {data.test_size:,} pictures of {data.width}×{data.height}, net "
+        f"`{result.net}`, {result.epochs} epochs, {where.threads} threads of one {where.device.upper()}. Corrupted is "
+        f"the mean over eight common corruptions at five severities, attacked is PGD-20 at L∞ 8/255. Made by "
+        f"`{result.command}`."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def with_figures(readme: str, result: Result) -> str:
+    """The README with its block of figures made anew."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + figures(result) + END + after
+
+
+def draw_picture() -> None:
+    """A sign of the embedded data set through every mechanism."""
+    from mechaug.data.signs import CLASSES, draw_nuisances, render
+    from mechaug.files import write_file
+    from mechaug.keys import Key
+    from mechaug.mechanisms import CHAIN_ORDER
+    from mechaug.reports.sheet import sheet
+
+    key = Key(seed=0).at([SIGN_INDEX])
+    label = torch.tensor([CLASSES.index("speed_limit")])
+    photograph = render(label, draw_nuisances(key, label), size=160)
+    drawn = sheet(photograph, [kind() for kind in CHAIN_ORDER], columns=6, key=key)
+    write_file(PICTURE, lambda temporary: drawn.save(temporary, format="PNG", optimize=True))
+
+
+SIGN_INDEX = 5
+
+
+def _cell(measured: Measurement | None) -> str:
+    if measured is None:
+        return "–"
+    return f"**{100 * measured.value:.1f}** [{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
+
+
+if __name__ == "__main__":
+    README.write_text(with_figures(README.read_text(encoding="utf-8"), read_result(RESULT)), encoding="utf-8")
+    draw_picture()

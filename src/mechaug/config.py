@@ -1,0 +1,58 @@
+"""What a study compares, as one frozen record."""
+
+from dataclasses import dataclass
+
+from mechaug.errors import UserError
+from mechaug.evaluation.run import Suites
+from mechaug.training import recipes
+from mechaug.training.methods import method
+from mechaug.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What a study compares; two studies with equal records have equal figures on one machine.
+
+    Attributes:
+        data: source of the pictures, as `mechaug.data.sources.load` takes it.
+        methods: names of `training.methods.METHODS`.
+        seeds: one training each per method.
+        recipe: how each net is trained.
+        suites: what is measured.
+        train_size: training pictures; None for all.
+        test_size: test pictures; None for all.
+        image_size: side of the pictures; None for their own.
+        skip_bad: leave out pictures that cannot be read.
+        flips: whether a mirrored picture keeps its label.
+        device: where everything runs.
+
+    Raises:
+        UserError: no method or seed, one named twice, or a method that does not exist.
+    """
+
+    data: str
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    recipe: Recipe
+    suites: Suites
+    train_size: int | None = None
+    test_size: int | None = None
+    image_size: int | None = None
+    skip_bad: bool = False
+    flips: bool = True
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for what, values in (("method", self.methods), ("seed", self.seeds)):
+            if not values:
+                raise UserError(f"at least one {what} is needed: give --{what}s")
+            if len(set(values)) < len(values):
+                raise UserError(f"a {what} is named twice in {', '.join(map(str, values))}: name each once")
+        for name in self.methods:
+            method(name)
+
+
+def default_recipe(source: str, net: str | None) -> Recipe:
+    """The recipe that goes with a source of pictures; `net` None takes the recipe's own."""
+    make = {"signs": recipes.signs, "cifar10": recipes.cifar10}.get(source.partition(":")[0], recipes.folder)
+    return make() if net is None else make(net)
