@@ -1,0 +1,361 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from mechaug.evaluation import corruption_ops as ops
+from mechaug.evaluation import corruptions
+from mechaug.evaluation.corruptions import CORRUPTIONS, NAMES, SEVERITIES, corrupt, find_corruption, profile_of
+from mechaug.keys import Key
+
+GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+DETERMINISTIC = ("defocus_blur", "contrast", "pixelate", "jpeg_compression")
+RANDOM = ("gaussian_noise", "shot_noise", "motion_blur", "fog")
+
+
+def golden(size):
+    """(clean pictures, severities, name -> pictures per severity) of the reference generators."""
+    file = GOLDEN / f"corruptions_{size}.npz"
+    if not file.exists():
+        pytest.skip("the reference outputs (shared/golden) are not here")
+    archive = np.load(file)
+    severities = archive["severities"].tolist() if "severities" in archive.files else list(SEVERITIES)
+
+    def pictures(name):
+        return torch.from_numpy(np.moveaxis(archive[name], -1, -3).copy())
+
+    return pictures("clean"), severities, pictures
+
+
+def difference(a, b):
+    return (a.int() - b.int()).abs()
+
+
+def rmse(a, b):
+    return (a.double() - b.double()).square().mean().sqrt().item()
+
+
+def photos(count=4, channels=3, height=32, width=32):
+    """Smooth pictures with all grey levels in them."""
+    field = Key(5).at(torch.arange(count)).field(channels, height, width)
+    smooth = torch.nn.functional.avg_pool2d(field, 3, stride=1, padding=1)
+    return (torch.special.ndtr(2 * smooth) * 255).round().to(torch.uint8)
+
+
+def keys(count, seed=0, **options):
+    return Key(seed).at(torch.arange(count), **options)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """These tensors are small: on a busy machine threads would cost more than they give."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class TestAgainstTheReference:
+    @pytest.mark.parametrize("size", [32, 224])
+    @pytest.mark.parametrize("name", DETERMINISTIC)
+    def test_deterministic_corruptions_pixel_by_pixel(self, name, size):
+        clean, severities, pictures = golden(size)
+        for severity, expected in zip(severities, pictures(name), strict=True):
+            off = difference(corrupt(clean, name, severity, keys(len(clean))), expected)
+            if name in ("pixelate", "jpeg_compression"):
+                assert off.max() == 0
+            else:
+                assert off.max() <= 1
+                assert off.double().mean() < 0.01
+
+    @pytest.mark.parametrize("size", [32, 224])
+    @pytest.mark.parametrize("name", ["gaussian_noise", "motion_blur", "fog"])
+    def test_random_corruptions_given_the_reference_s_draws(self, name, size):
+        clean, severities, pictures = golden(size)
+        count, _, height, width = clean.shape
+        for severity, expected in zip(severities, pictures(name), strict=True):
+            draws = np.random.RandomState(0)
+            setting = find_corruption(name).setting(severity, profile_of(height, width))
+            if name == "gaussian_noise":
+                drawn = torch.from_numpy(draws.normal(size=(count, height, width, 3)))
+                made = ops.gaussian_noise(clean, drawn.permute(0, 3, 1, 2), setting[0])
+            elif name == "motion_blur":
+                angle = torch.from_numpy(draws.uniform(-45, 45, size=count)).float()
+                made = ops.motion_blur(clean, angle, int(setting[0]), setting[1])
+            else:
+                unit = torch.from_numpy(draws.random_sample((count, ops.plasma_draws(height, width))))
+                made = ops.fog(clean, unit, *setting)
+            off = difference(made, expected)
+            assert off.max() <= 1
+            assert (off > 0).double().mean() < 1e-3
+
+    @pytest.mark.parametrize("name", ["gaussian_noise", "shot_noise"])
+    def test_noise_in_distribution(self, name):
+        clean, severities, pictures = golden(32)
+        for severity, expected in zip(severities, pictures(name), strict=True):
+            made = corrupt(clean, name, severity, keys(len(clean)))
+            # 98,304 values on each side: two draws differ by 0.3 % (one standard deviation) and 0.04 to 0.1 levels.
+            assert rmse(made, clean) == pytest.approx(rmse(expected, clean), rel=0.012)
+            shift = (made.double() - expected.double()).mean().item()
+            assert abs(shift) < 4 * rmse(expected, clean) * (2 / expected.numel()) ** 0.5
+
+    @pytest.mark.parametrize(("name", "relative"), [("motion_blur", 0.06), ("fog", 0.10)])
+    def test_blur_and_fog_in_distribution(self, name, relative):
+        clean, severities, pictures = golden(32)
+        for severity, expected in zip(severities, pictures(name), strict=True):
+            made = [rmse(corrupt(clean, name, severity, keys(32, seed)), clean) for seed in range(4)]
+            assert np.mean(made) == pytest.approx(rmse(expected, clean), rel=relative)
+
+    def test_the_statistics_over_500_pictures_are_of_the_same_size(self):
+        clean, _, _ = golden(32)
+        recorded = json.loads((GOLDEN / "corruption_stats_32.json").read_text())["corruptions"]
+        for name in NAMES:
+            for severity in SEVERITIES:
+                ours = rmse(corrupt(clean, name, severity, keys(32)), clean)
+                # Other pictures than the 32 here: what is compared is the size, to a third.
+                assert ours == pytest.approx(recorded[name]["severity"][str(severity)]["rmse"], rel=0.34)
+
+
+class TestEveryCorruption:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_the_same_in_any_batch_and_order(self, name, monkeypatch):
+        clean = photos(6)
+        whole = corrupt(clean, name, 3, keys(6))
+        assert whole.dtype == torch.uint8
+        assert whole.shape == clean.shape
+        assert not torch.equal(whole, clean)
+        order = torch.tensor([4, 1, 5])
+        assert torch.equal(corrupt(clean[order], name, 3, Key(0).at(order)), whole[order])
+        assert torch.equal(torch.cat([corrupt(clean[i : i + 1], name, 3, Key(0).at([i])) for i in range(6)]), whole)
+        monkeypatch.setattr(corruptions, "_VALUES_AT_ONCE", 2 * clean[0].numel())
+        assert torch.equal(corrupt(clean, name, 3, keys(6)), whole)
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_what_the_draw_depends_on(self, name):
+        clean = photos(1).repeat(2, 1, 1, 1)
+        first, second = corrupt(clean, name, 2, keys(2))
+        other_seed = corrupt(clean, name, 2, keys(2, seed=1))[0]
+        same = name in DETERMINISTIC
+        assert torch.equal(first, second) == same
+        assert torch.equal(first, other_seed) == same
+        assert find_corruption(name).deterministic == same
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("shape", [(3, 5, 7), (1, 33, 64), (3, 100, 130), (3, 1, 1)])
+    def test_any_size(self, name, shape):
+        channels, height, width = shape
+        clean = photos(2, channels, height, width)
+        for profile in ("cifar", "imagenet"):
+            made = corrupt(clean, name, 5, keys(2), profile=profile)
+            assert made.shape == clean.shape
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_stronger_severities_change_more(self, name):
+        clean = photos(16)
+        mild, strong = (rmse(corrupt(clean, name, severity, keys(16)), clean) for severity in (1, 5))
+        assert strong > 1.2 * mild
+
+    @pytest.mark.parametrize("name", ["gaussian_noise", "shot_noise"])
+    @pytest.mark.parametrize("profile", ["cifar", "imagenet"])
+    def test_noise_grows_with_every_severity(self, name, profile):
+        clean = photos(16)
+        errors = [rmse(corrupt(clean, name, severity, keys(16), profile=profile), clean) for severity in SEVERITIES]
+        assert errors == sorted(errors)
+
+    @pytest.mark.parametrize("name", ["gaussian_noise", "fog"])
+    def test_each_severity_draws_afresh(self, name):
+        grey = torch.full((1, 3, 64, 64), 128, dtype=torch.uint8)
+        one, two = (corrupt(grey, name, severity, keys(1)).flatten().double() for severity in (1, 2))
+        assert abs(torch.corrcoef(torch.stack((one, two)))[0, 1]) < 0.9
+
+    def test_the_profile_follows_the_shorter_side(self):
+        assert profile_of(32, 32) == profile_of(99, 400) == "cifar"
+        assert profile_of(100, 100) == profile_of(224, 300) == "imagenet"
+        clean = photos(1, 3, 32, 32)
+        assert torch.equal(
+            corrupt(clean, "contrast", 1, keys(1)), corrupt(clean, "contrast", 1, keys(1), profile="cifar")
+        )
+        assert not torch.equal(
+            corrupt(clean, "contrast", 1, keys(1)), corrupt(clean, "contrast", 1, keys(1), profile="imagenet")
+        )
+
+    def test_the_tables_are_complete(self):
+        assert len(set(NAMES)) == 8
+        for corruption in CORRUPTIONS:
+            for settings in (corruption.cifar, corruption.imagenet):
+                assert [len(setting) for setting in settings] == [len(corruption.parameters)] * 5
+
+    def test_an_empty_batch_stays_empty(self):
+        for name in NAMES:
+            assert corrupt(photos(0), name, 1, keys(0)).shape == (0, 3, 32, 32)
+
+
+class TestRefusals:
+    def test_unknown_names_severities(self):
+        clean = photos(1)
+        with pytest.raises(ValueError, match="no corruption 'snowy': use one of gaussian_noise, shot_noise"):
+            corrupt(clean, "snowy", 1, keys(1))
+        for severity in (0, 6):
+            with pytest.raises(ValueError, match="use 1, 2, 3, 4 or 5"):
+                corrupt(clean, "fog", severity, keys(1))
+
+    def test_one_key_per_picture(self):
+        with pytest.raises(ValueError, match="2 pictures need as many keys"):
+            corrupt(photos(2), "fog", 1, Key(0))
+        with pytest.raises(ValueError, match="2 pictures need as many keys"):
+            corrupt(photos(2), "fog", 1, keys(3))
+
+    def test_jpeg_channels(self):
+        with pytest.raises(ValueError, match="1 or 3 channels, not 2"):
+            corrupt(photos(1, 2), "jpeg_compression", 1, keys(1))
+
+    def test_photons(self):
+        grey = photos(1)
+        with pytest.raises(ValueError, match="1 to 500 photons"):
+            ops.shot_noise(grey, torch.zeros(grey.shape), 501)
+
+
+class TestFormulas:
+    def test_gaussian_noise_is_truncated_and_clipped(self):
+        pictures = torch.tensor([100, 100, 250, 3], dtype=torch.uint8).reshape(1, 1, 1, 4)
+        normal = torch.tensor([0.5, -0.5, 1.0, -1.0]).reshape(1, 1, 1, 4)
+        # 100 ± 0.5·0.1·255 = 112.75 and 87.25; 250 + 25.5 and 3 − 25.5 are clipped.
+        assert ops.gaussian_noise(pictures, normal, 0.1).flatten().tolist() == [112, 87, 255, 0]
+
+    def test_gaussian_noise_has_its_standard_deviation(self):
+        grey = torch.full((8, 3, 64, 64), 128, dtype=torch.uint8)
+        made = corrupt(grey, "gaussian_noise", 3, keys(8), profile="cifar").double()
+        assert made.std() == pytest.approx(0.08 * 255, rel=0.01)
+        assert made.mean() == pytest.approx(127.5, abs=0.3)  # truncation takes half a level
+
+    @pytest.mark.parametrize("photons", [3, 25, 60, 500])
+    def test_shot_noise_is_the_poisson_quantile(self, photons):
+        values = torch.arange(256, dtype=torch.uint8)[:, None].repeat(1, 200)[None, None]
+        normal = torch.randn(values.shape, generator=torch.Generator().manual_seed(photons))
+        made = ops.shot_noise(values, normal, photons)
+        counts = stats.poisson.ppf(stats.norm.cdf(normal.double().numpy()), photons * values.double().numpy() / 255)
+        expected = np.trunc(np.minimum(counts / photons, 1) * 255)
+        assert (made.numpy() != expected).mean() < 1e-4
+
+    def test_shot_noise_frequencies(self):
+        grey = torch.full((40, 3, 32, 32), 100, dtype=torch.uint8)
+        made = corrupt(grey, "shot_noise", 4, keys(40), profile="imagenet")
+        mean = 5 * 100 / 255
+        counts = np.array([(made == int(255 * k / 5)).sum().item() for k in range(6)])
+        expected = np.append(stats.poisson.pmf(range(5), mean), stats.poisson.sf(4, mean)) * made.numel()
+        assert counts.sum() == made.numel()
+        assert stats.chisquare(counts, expected).pvalue > 1e-4
+
+    @pytest.mark.parametrize("photons", [3, 60, 500])
+    def test_no_cell_of_the_quantile_table_holds_two_thresholds(self, photons):
+        mean = torch.arange(256).double()[:, None] * photons / 255
+        scores = torch.special.ndtri(torch.special.gammaincc(torch.arange(1.0, photons + 1).double(), mean))
+        cells = torch.where(scores.abs() < 7, (scores * 64).floor(), torch.nan)
+        assert not (cells.diff(dim=1) == 0).any()
+
+    def test_black_has_no_shot_noise(self):
+        black = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+        assert corrupt(black, "shot_noise", 5, keys(1)).max() == 0
+
+    def test_disk_kernels(self):
+        assert ops.disk_kernel(3.0, 0.1).count_nonzero() >= 29
+        assert (ops.disk_kernel(3.0, 0.1) > 0.03).sum() == 29
+        assert ops.disk_kernel(6.0, 0.5).sum() == pytest.approx(1, abs=1e-6)
+        # The smoothing reflects at the edge of the kernel's grid, which the disks of radius 8 and 10 touch.
+        assert ops.disk_kernel(8.0, 0.5).sum() == pytest.approx(1.01298, abs=1e-5)
+        assert ops.disk_kernel(10.0, 0.5).sum() == pytest.approx(1.01079, abs=1e-5)
+
+    def test_defocus_of_a_point(self):
+        point = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
+        point[..., 4, 4] = 253
+        plus = corrupt(point, "defocus_blur", 4, keys(1))[0, 0]
+        assert plus[4, 3:6].tolist() == plus[3:6, 4].tolist() == [50, 50, 50]
+        assert plus.int().sum() == 250
+        box = corrupt(point, "defocus_blur", 5, keys(1))[0, 0]
+        assert (box[3:6, 3:6] == 28).all()
+        assert box.int().sum() == 9 * 28
+
+    def test_defocus_continues_by_reflection(self):
+        edge = torch.zeros(1, 1, 6, 6, dtype=torch.uint8)
+        edge[..., 1] = 90
+        # Column 0 has the neighbours 1 and, by reflection about column 0, 1 again.
+        assert corrupt(edge, "defocus_blur", 5, keys(1))[0, 0, 2].tolist() == [60, 30, 30, 0, 0, 0]
+
+    def test_motion_blur_of_a_point_is_a_one_sided_streak(self):
+        point = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
+        point[..., 4, 4] = 255
+        weights = np.exp(-(np.arange(5) ** 2) / 2)
+        expected = np.trunc(255 * weights / weights.sum()).tolist()
+        level = ops.motion_blur(point, torch.tensor([0.0]), 2, 1.0)[0, 0]
+        assert level[4].tolist() == [*expected[::-1], 0, 0, 0, 0]
+        assert level.count_nonzero() == level[4].count_nonzero()
+        # At 45° tap i lies ceil(i/√2 − ½) = 0, 1, 1, 2, 3 pixels further right and further down.
+        slanted = ops.motion_blur(point, torch.tensor([45.0]), 2, 1.0)[0, 0]
+        summed = np.trunc(255 * np.array([weights[0], weights[1] + weights[2], weights[3], weights[4]]) / weights.sum())
+        assert slanted.diagonal().tolist() == [0, *summed[::-1].tolist(), 0, 0, 0, 0]
+
+    def test_motion_blur_repeats_the_border(self):
+        flat = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
+        assert (corrupt(flat, "motion_blur", 5, keys(1)) == 200).all()
+
+    def test_plasma_of_side_two_by_hand(self):
+        unit = torch.tensor([[0.75, 0.5, 0.25]], dtype=torch.float64)
+        # Corner 0; centre 0 + ½; upper middle (0 + 0 + ½ + ½)/4 + 0 = ¼; left middle ¼ − ½ = −¼. Then to [0, 1].
+        assert ops.plasma(unit, 3.0)[0].flatten().tolist() == pytest.approx([1 / 3, 2 / 3, 0, 1])
+
+    @pytest.mark.parametrize("decay", [2.0, 4.0])
+    def test_plasma_perturbations_fall_by_the_square_of_the_decay(self, decay):
+        unit = torch.full((1, 15), 0.5, dtype=torch.float64)
+        unit[0, 0] = unit[0, 3] = 1.0  # the first centre of each of the two levels, pushed up
+        field = ops.plasma(unit, decay)[0]
+        # Corner 0 and centre 1 are the extremes; half-way between them ½, and the second push.
+        assert (field[0, 0], field[2, 2], field[3, 3]) == (0, 1, 0.5)
+        assert field[1, 1] == 0.5 + decay**-2
+
+    def test_plasma_wraps_around(self):
+        unit = keys(64).unit(63)
+        field = ops.plasma(unit, 3.0)
+        assert field.shape == (64, 8, 8)
+        assert field.amin((1, 2)).tolist() == [0.0] * 64
+        assert field.amax((1, 2)).tolist() == pytest.approx([1.0] * 64)
+        across, far = (field[:, :, 0] - field[:, :, -1]).abs().mean(), (field[:, :, 0] - field[:, :, 4]).abs().mean()
+        assert across < 0.6 * far
+
+    def test_fog_keeps_the_brightest_value(self):
+        assert ops.plasma_draws(32, 32) == 32**2 - 1
+        assert ops.plasma_draws(20, 33) == 64**2 - 1
+        clean = photos(4) // 2
+        assert (corrupt(clean, "fog", 3, keys(4)).amax((1, 2, 3)) <= clean.amax((1, 2, 3))).all()
+        black = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+        assert corrupt(black, "fog", 5, keys(1)).max() == 0
+
+    def test_contrast_by_hand(self):
+        pictures = torch.tensor([[0, 100], [200, 100]], dtype=torch.uint8)[None, None]
+        # Mean 100; severity 5 keeps 0.15 of each distance: 85, 100, 115.
+        assert corrupt(pictures, "contrast", 5, keys(1)).flatten().tolist() == [85, 100, 115, 100]
+
+    def test_contrast_is_per_channel(self):
+        flat = torch.tensor([10, 90, 250], dtype=torch.uint8)[None, :, None, None].expand(1, 3, 4, 4)
+        assert torch.equal(corrupt(flat, "contrast", 5, keys(1)), flat)
+
+    def test_pixelate_by_hand(self):
+        row = torch.tensor([0, 1, 10, 20], dtype=torch.uint8).expand(1, 1, 4, 4)
+        # Two new pixels of two each: (0 + 1)/2 is rounded up to 1.
+        assert ops.pixelate(row, 0.5)[0, 0, 2].tolist() == [1, 1, 15, 15]
+        # Three of 4/3 pixels: centres ½ | 1½, 2½ | 3½; each old pixel then shows the part that its centre lies in.
+        assert ops.pixelate(row, 0.75)[0, 0, 2].tolist() == [0, 6, 6, 20]
+
+    def test_jpeg_halves_the_resolution_of_colour(self):
+        columns = torch.tensor([[180, 100, 100], [100, 100, 180]], dtype=torch.uint8).repeat(16, 1).T
+        made = corrupt(columns[None, :, None].repeat(1, 1, 32, 1), "jpeg_compression", 1, keys(1)).int()
+        warmth = made[0, 0] - made[0, 2]
+        assert (warmth[:, ::2] - warmth[:, 1::2]).abs().double().mean() < 0.1 * 160
+
+    def test_jpeg_keeps_flat_pictures_and_destroys_fine_ones(self):
+        flat = torch.full((1, 3, 32, 32), 128, dtype=torch.uint8)
+        assert torch.equal(corrupt(flat, "jpeg_compression", 5, keys(1)), flat)
+        fine = photos(2)
+        assert 2 < rmse(corrupt(fine, "jpeg_compression", 1, keys(2)), fine) < 60
