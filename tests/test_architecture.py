@@ -33,7 +33,7 @@ TOGETHER = (frozenset(LAYERS[0]), frozenset(LAYERS[5]))
 
 HEAVY = ("scipy", "torchmetrics", "jinja2", "rich", "PIL", "tyro")
 BANNED = ("torchvision", "timm", "kornia", "cv2", "skimage", "albumentations")
-COMMAND_LINE = ("cli.py", "progress.py")
+COMMAND_LINE = ("cli.py", "progress.py", "ranking.py")
 
 
 @functools.cache

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from contract import CASES
 
+from contract import CASES
 from mechaug.mechanisms import CHAIN_ORDER
 from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state
 

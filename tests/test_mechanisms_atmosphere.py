@@ -120,7 +120,6 @@ def test_clear_layers_are_neutral() -> None:
     torch.testing.assert_close(haze.transform(x, haze.compose(a, air(80.0, 0.0))), expected, atol=1e-12, rtol=0)
 
 
-@pytest.mark.xfail(strict=True, reason="the composition keeps the first distance, which 0 cannot carry: 0/0")
 def test_a_layer_of_no_depth_before_another_is_neutral() -> None:
     x = example_pictures(1).double()
     a = air(120.0, 35.0, 0.3)

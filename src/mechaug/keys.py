@@ -69,7 +69,7 @@ class Key:
         torch.Size([3])
     """
 
-    __slots__ = ("_label", "_words")
+    __slots__ = ("_label", "_placed", "_words")
 
     def __init__(self, seed: int) -> None:
         if not isinstance(seed, int) or isinstance(seed, bool):
@@ -78,11 +78,12 @@ class Key:
             raise ValueError(f"a key's seed has at most 64 bits, and {seed} has {seed.bit_length()}")
         self._words = torch.tensor([seed & _MASK, (seed >> 32) & _MASK], dtype=torch.int64)
         self._label = (0, 0)
+        self._placed = False
 
     @classmethod
-    def _make(cls, words: Int64[Tensor, "*batch 2"], label: tuple[int, int]) -> "Key":
+    def _make(cls, words: Int64[Tensor, "*batch 2"], label: tuple[int, int], placed: bool) -> "Key":
         key = object.__new__(cls)
-        key._words, key._label = words, label
+        key._words, key._label, key._placed = words, label, placed
         return key
 
     @property
@@ -97,37 +98,44 @@ class Key:
 
     def to(self, device: torch.device | str) -> "Key":
         """The same key, drawing on another device: the same parameters."""
-        return self._make(self._words.to(device), self._label)
+        return self._make(self._words.to(device), self._label, self._placed)
 
     def at(self, index: Tensor | Sequence[int] | int, *, epoch: int = 0) -> "Key":
         """One key per image.
 
         Args:
-            index: data-set indices, shape (b,), non-negative; a tensor's device becomes the key's.
+            index: data-set indices, shape (b,), or one index; a tensor's device becomes the key's.
             epoch: a count of passes over the data, 0..2³²−1, so that each pass draws anew.
 
         Raises:
-            ValueError: this key is already one per image, or the epoch is out of range.
+            TypeError: the index or the epoch is not of whole numbers.
+            ValueError: this key is already that of an image, or the epoch is out of range.
         """
-        if self._words.ndim != 1:
-            raise ValueError("this key is already one per image: call `at` once, on Key(seed)")
+        if self._placed:
+            raise ValueError("this key is already that of an image: call `at` once, on Key(seed)")
+        if not isinstance(epoch, int):
+            raise TypeError(f"an epoch is a whole number, not {type(epoch).__name__}")
         if not 0 <= epoch <= _MASK:
             raise ValueError(f"an epoch is a count from 0 to 2**32 - 1, not {epoch}")
-        places = torch.as_tensor(index, dtype=torch.int64)
+        places = torch.as_tensor(index)
+        if places.is_floating_point() or places.is_complex() or (places.dtype == torch.bool and places.numel()):
+            raise TypeError(f"data-set indices are whole numbers, not {places.dtype}")
+        places = places.long()
         words = self._words.to(places.device)
         counter = (places & _MASK, (places >> 32) & _MASK, torch.full_like(places, epoch), torch.full_like(places, _AT))
         w0, w1, _, _ = philox(counter, (words[0], words[1]))
-        return self._make(torch.stack((w0, w1), dim=-1), self._label)
+        return self._make(torch.stack((w0, w1), dim=-1), self._label, placed=True)
 
     def fold(self, name: str | int) -> "Key":
         """The key of a named part. Free: names are hashed on the host and enter the counter, not the key."""
         text = f"{self._label[0]:08x}{self._label[1]:08x}/{type(name).__name__}/{name}"
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-        return self._make(self._words, (int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")))
+        label = (int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little"))
+        return self._make(self._words, label, self._placed)
 
     def rows(self, index: Tensor) -> "Key":
         """The keys of some of the images (an index or a mask along the batch)."""
-        return self._make(self._words[index], self._label)
+        return self._make(self._words[index], self._label, self._placed)
 
     def words(self, count: int) -> Int64[Tensor, "*batch {count}"]:
         """`count` independent 32-bit words per key, as int64 values 0..2³²−1."""
@@ -140,7 +148,7 @@ class Key:
     def unit(self, *shape: int) -> Float[Tensor, "..."]:
         """Uniform numbers strictly between 0 and 1 in float64: what inverse distribution functions take."""
         words = self.words(_product(shape))
-        return ((words.double() + 0.5) * 2.0**-32).reshape(*self.shape, *shape)
+        return ((words.double() + 0.5) * 2.0**-32).reshape((*self.shape, *shape))
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *shape: int) -> Float[Tensor, "..."]:
         """Uniform float32 numbers in [low, high], shape (*batch, *shape)."""
@@ -151,23 +159,42 @@ class Key:
         return (mean + std * torch.special.ndtri(self.unit(*shape))).float()
 
     def gamma(self, concentration: float, *shape: int) -> Float[Tensor, "..."]:
-        """Gamma(concentration, 1) float32 numbers, by SciPy's inverse distribution function."""
-        from scipy.special import gammaincinv
+        """Gamma(concentration, 1) float32 numbers, by SciPy's inverse distribution function.
 
-        quantiles = torch.from_numpy(gammaincinv(concentration, self.unit(*shape).cpu().numpy()))
-        return quantiles.to(self.device).float()
+        Raises:
+            ValueError: the concentration is not positive and finite.
+        """
+        return self._gamma(concentration, *shape).float()
 
     def beta(self, a: float, b: float, *shape: int) -> Float[Tensor, "..."]:
-        """Beta(a, b) float32 numbers in [0, 1], by SciPy's inverse distribution function."""
+        """Beta(a, b) float32 numbers in [0, 1], by SciPy's inverse distribution function.
+
+        Raises:
+            ValueError: a or b is not positive and finite.
+        """
         from scipy.special import betaincinv
 
-        quantiles = torch.from_numpy(betaincinv(a, b, self.unit(*shape).cpu().numpy()))
+        _check_positive(a, b)
+        quantiles = torch.as_tensor(betaincinv(a, b, self.unit(*shape).cpu().numpy()))
         return quantiles.to(self.device).float()
 
     def dirichlet(self, concentration: float, parts: int) -> Float[Tensor, "*batch {parts}"]:
-        """Symmetric Dirichlet weights: `parts` non-negative float32 numbers that sum to 1."""
-        shares = self.gamma(concentration, parts).double()
-        return (shares / shares.sum(-1, keepdim=True)).float()
+        """Symmetric Dirichlet weights: `parts` non-negative float32 numbers that sum to 1.
+
+        Raises:
+            ValueError: the concentration is not positive and finite.
+        """
+        shares = self._gamma(concentration, parts)
+        total = shares.sum(-1, keepdim=True)
+        # So concentrated that every share underflows, one part has everything: the one with the largest quantile.
+        alone = torch.nn.functional.one_hot(self.unit(parts).argmax(-1), parts).double()
+        return torch.where(total > 1e-300, shares / total.clamp(min=1e-300), alone).float()
+
+    def _gamma(self, concentration: float, *shape: int) -> Float[Tensor, "..."]:
+        from scipy.special import gammaincinv
+
+        _check_positive(concentration)
+        return torch.as_tensor(gammaincinv(concentration, self.unit(*shape).cpu().numpy())).to(self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Int64[Tensor, "..."]:
         """Integers low ≤ n < high, at most 2³¹ of them; the bias is below (high − low)·2⁻³².
@@ -178,10 +205,16 @@ class Key:
         if not 0 < high - low <= 2**31:
             raise ValueError(f"integers needs low < high with at most 2**31 values between, not {low} and {high}")
         scaled = (self.words(_product(shape)) * (high - low)) >> 32
-        return (low + scaled).reshape(*self.shape, *shape)
+        return (low + scaled).reshape((*self.shape, *shape))
 
     def permutation(self, size: int) -> Int64[Tensor, "{size}"]:
-        """A random order of 0..size−1, from a single key."""
+        """A random order of 0..size−1, from a single key.
+
+        Raises:
+            ValueError: this is one key per image.
+        """
+        if self.shape:
+            raise ValueError("a permutation comes from a single key, not from one per image")
         first, second = self.words(2 * size).reshape(size, 2).unbind(-1)
         return torch.argsort((first << 31) ^ second, stable=True)
 
@@ -198,7 +231,6 @@ class Key:
         return f"Key(shape={tuple(self.shape)}, device={str(self.device)!r})"
 
 
-@torch.library.custom_op("mechaug::noise_field", mutates_args=())
 def noise_field(seed: Tensor, shape: list[int]) -> Tensor:
     """Standard normal noise, one field per seed, from the device's own generator re-seeded per image.
 
@@ -212,15 +244,18 @@ def noise_field(seed: Tensor, shape: list[int]) -> Tensor:
     Returns:
         float32, shape (b, *shape).
     """
+    return torch.ops.mechaug.noise_field(seed, shape)
+
+
+def _noise_field(seed: Tensor, shape: list[int]) -> Tensor:
     out = torch.empty((*seed.shape, *shape), device=seed.device)
     generator = torch.Generator(device=seed.device)
-    for row, value in zip(out.view(-1, *shape), seed.reshape(-1).tolist(), strict=True):
+    for row, value in zip(out.view(seed.numel(), *shape), seed.reshape(-1).tolist(), strict=True):
         generator.manual_seed(value)
         torch.randn(shape, generator=generator, device=seed.device, out=row)
     return out
 
 
-@noise_field.register_fake
 def _noise_field_shape(seed: Tensor, shape: list[int]) -> Tensor:
     return torch.empty((*seed.shape, *shape), device=seed.device)
 
@@ -229,7 +264,18 @@ def _noise_field_vmap(_info: object, in_dims: tuple[Any, ...], seed: Tensor, sha
     return noise_field(seed.movedim(in_dims[0], 0), shape), 0
 
 
-noise_field.register_vmap(_noise_field_vmap)
+# Defined through the library object: the decorator `torch.library.custom_op` costs two seconds at its first call.
+_LIBRARY: Final = torch.library.Library("mechaug", "DEF")
+_LIBRARY.define("noise_field(Tensor seed, int[] shape) -> Tensor")
+_LIBRARY.impl("noise_field", _noise_field, "CompositeExplicitAutograd")
+torch.library.register_fake("mechaug::noise_field", _noise_field_shape, lib=_LIBRARY)
+torch.library.register_vmap("mechaug::noise_field", _noise_field_vmap, lib=_LIBRARY)
+
+
+def _check_positive(*values: float) -> None:
+    for value in values:
+        if not 0 < value < float("inf"):
+            raise ValueError(f"a shape parameter is positive and finite, not {value!r}")
 
 
 def _product(shape: Sequence[int]) -> int:

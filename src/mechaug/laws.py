@@ -18,7 +18,7 @@ from torch.distributions import Distribution
 
 from mechaug.keys import Key
 
-Law: TypeAlias = float | tuple[float, float] | Distribution
+Law: TypeAlias = int | float | tuple[int | float, int | float] | Distribution
 """A number, a range (low, high), or a distribution."""
 
 Scale: TypeAlias = Literal["linear", "log"]
@@ -103,14 +103,18 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
             ) from None
         return
     if isinstance(law, tuple):
-        if len(law) != 2 or not all(isinstance(end, int | float) for end in law):
+        if len(law) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in law):
             raise TypeError(f"{where} takes a range of two numbers (low, high), not {law!r}")
         low, high = law
         if low > high:
             raise ValueError(f"{where}: the range {law!r} is reversed; write ({high!r}, {low!r})")
-        if meaning.scale == "log" and low < high and not (low > 0 and math.isfinite(high)):
+        if low < high and not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError(
-                f"{where}: a range is uniform in the logarithm here: both ends of {law!r} must be positive and finite"
+                f"{where}: nothing is uniform on a range without an end; both ends of {law!r} must be finite"
+            )
+        if meaning.scale == "log" and low < high and low <= 0:
+            raise ValueError(
+                f"{where}: a range is uniform in the logarithm here: both ends of {law!r} must be positive"
             )
     elif isinstance(law, int | float) and not isinstance(law, bool):
         low = high = law

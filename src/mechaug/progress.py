@@ -56,8 +56,9 @@ class Line:
         """Move the line on; off a terminal, print it now and then."""
         self._done += count
         if self._live and self._task is not None:
-            fields = {"note": note} if note else {}
-            self._progress.update(self._task, advance=count, **fields)
+            self._progress.advance(self._task, count)
+            if note:
+                self._progress.update(self._task, note=note)
             return
         now = time.perf_counter()
         if now - self._printed >= self.PLAIN_EVERY_S:

@@ -8,13 +8,17 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Exponential, LogNormal, Normal, Uniform
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = Any
+"""What `json` reads and writes: None, a number, text, a list or an object with names."""
+
+_DTYPES: Final = {str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float64, torch.float16,
+    torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool)}  # fmt: skip
 
 DISTRIBUTIONS: Mapping[str, tuple[type[Distribution], tuple[str, ...]]] = {
     "Normal": (Normal, ("loc", "scale")),
@@ -51,11 +55,16 @@ def encode(value: Any) -> Json:  # noqa: ANN401  (records of every kind)
         name = type(value).__name__
         if name not in DISTRIBUTIONS or type(value) is not DISTRIBUTIONS[name][0]:
             raise SpecError(f"{name} has no JSON form; laws are stored as {', '.join(DISTRIBUTIONS)} or as a range")
-        return {"type": name, **{field: float(getattr(value, field)) for field in DISTRIBUTIONS[name][1]}}
+        return {"type": name, **{field: _encode_number(getattr(value, field)) for field in DISTRIBUTIONS[name][1]}}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
         return {"type": type(value).__name__, **fields}
     raise SpecError(f"{type(value).__name__} has no JSON form: store dataclasses, tensors, numbers, text and tuples")
+
+
+def _encode_number(number: Tensor) -> Json:
+    """A distribution's parameter: plain where it has the usual precision."""
+    return encode(number if number.dtype != torch.float32 or number.ndim else float(number))
 
 
 def decode(value: Json, types: Mapping[str, type]) -> Any:  # noqa: ANN401  (records of every kind)
@@ -68,8 +77,19 @@ def decode(value: Json, types: Mapping[str, type]) -> Any:  # noqa: ANN401  (rec
     Raises:
         SpecError: an unknown type, an unknown or missing field, or a value that the class itself refuses.
     """
+    try:
+        return _decode(value, types)
+    except SpecError:
+        raise
+    except RecursionError:
+        raise SpecError("the record is nested too deeply to be one of mechaug's") from None
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise SpecError(f"a record is damaged or was edited: {type(error).__name__}: {error}") from error
+
+
+def _decode(value: Json, types: Mapping[str, type]) -> Any:  # noqa: ANN401
     if isinstance(value, list):
-        return tuple(decode(item, types) for item in value)
+        return tuple(_decode(item, types) for item in value)
     if not isinstance(value, dict):
         return value
     if "type" not in value:
@@ -79,13 +99,16 @@ def decode(value: Json, types: Mapping[str, type]) -> Any:  # noqa: ANN401  (rec
     if name == "float":
         return float(str(fields["value"]))
     if name == "dict":
-        return {decode(k, types): decode(v, types) for k, v in fields["items"]}  # type: ignore[union-attr]
+        return {_decode(k, types): _decode(v, types) for k, v in fields["items"]}
     if name == "Tensor":
-        values = [decode(item, types) for item in fields["values"]]  # type: ignore[union-attr]
-        return torch.tensor(values, dtype=getattr(torch, str(fields["dtype"]))).reshape(fields["shape"])  # type: ignore[arg-type]
-    decoded = {key: decode(item, types) for key, item in fields.items()}
+        values = [_decode(item, types) for item in fields["values"]]
+        return torch.tensor(values, dtype=_DTYPES[fields["dtype"]]).reshape(fields["shape"])
+    decoded = {key: _decode(item, types) for key, item in fields.items()}
     if isinstance(name, str) and name in DISTRIBUTIONS:
-        return DISTRIBUTIONS[name][0](**decoded)
+        kind, parameters = DISTRIBUTIONS[name]
+        if decoded.keys() != set(parameters):
+            raise SpecError(f"{name} has the fields {', '.join(parameters)}, not {', '.join(decoded) or 'none'}")
+        return kind(**decoded)
     if not isinstance(name, str) or name not in types:
         raise SpecError(f"unknown type {name!r}; known here: {', '.join(sorted(types))}")
     return _construct(types[name], decoded)
@@ -123,4 +146,6 @@ def loads(text: str, types: Mapping[str, type]) -> Any:  # noqa: ANN401
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise SpecError(f"not JSON (line {error.lineno}): {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"not JSON that mechaug wrote: {error}") from error
     return decode(value, types)

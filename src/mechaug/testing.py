@@ -119,6 +119,8 @@ def check_compile(case: Case, *, backend: str = "aot_eager") -> None:
         return
     x = example_pictures(channels=case.channels)
     params = case.mechanism.sample(example_key())
+    # All mechanisms share the code of `apply`, and each is another specialisation of it.
+    torch.compiler.reset()
     traced = torch.compile(case.mechanism.apply, fullgraph=True, backend=backend)
     _close(case, traced(x, params), case.mechanism.apply(x, params), BATCH_TOLERANCE, "compiled pixels differ")
 

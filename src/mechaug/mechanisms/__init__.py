@@ -12,7 +12,7 @@ from mechaug.mechanisms.optics import Defocus, DefocusParams
 from mechaug.mechanisms.sensor import Sensor, SensorParams
 from mechaug.mechanisms.viewpoint import Viewpoint, ViewpointParams
 
-CHAIN_ORDER: tuple[type[Mechanism], ...] = (Viewpoint, Exposure, Haze, Defocus, Sensor, Jpeg)
+CHAIN_ORDER: tuple[type[Mechanism], ...] = (Viewpoint, Haze, Defocus, Exposure, Sensor, Jpeg)
 """The mechanisms in the order that light travels; each can be made without arguments."""
 
 TYPES: Mapping[str, type] = {

@@ -55,8 +55,8 @@ class Haze(Semigroup[HazeParams]):
     Default prior: visibilities from dense fog to light haze, uniform in their logarithm, at a street's distances.
     """
 
-    visibility_m: Law = quantity((50.0, 2000.0), "m", neutral=math.inf, scale="log", low=0.0, sweep=(500.0, 40.0))
-    distance_m: Law = quantity((10.0, 100.0), "m", neutral=50.0, scale="log", low=0.0, held=50.0)
+    visibility_m: Law = quantity((50.0, 2000.0), "m", neutral=math.inf, scale="log", low=0.1, sweep=(500.0, 40.0))
+    distance_m: Law = quantity((10.0, 100.0), "m", neutral=50.0, scale="log", low=0.0, high=1e6, held=50.0)
     airlight: Law = quantity((0.6, 1.0), "", neutral=0.8, low=0.0, held=0.8)
 
     domain = "light"
@@ -84,9 +84,11 @@ class Haze(Semigroup[HazeParams]):
         shared = behind + before
         # Where both layers are clear air there is no airlight to average, and any value serves.
         airlight = (first.airlight * behind + second.airlight * before) / shared.clamp(min=1e-30)
+        distance, depth = torch.where(depth1 > 0, first.distance_m, second.distance_m), depth1 + depth2
+        visibility = -math.log(CONTRAST_AT_VISIBILITY) * distance / depth.clamp(min=1e-30)
         return HazeParams(
-            visibility_m=-math.log(CONTRAST_AT_VISIBILITY) * first.distance_m / (depth1 + depth2),
-            distance_m=first.distance_m,
+            visibility_m=torch.where(depth > 0, visibility, math.inf),
+            distance_m=distance,
             airlight=torch.where(shared > 0, airlight, first.airlight),
         )
 

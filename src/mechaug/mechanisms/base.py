@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, dataclass_transfor
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import register_pytree_node, tree_map
+from torch.utils._pytree import register_pytree_node, tree_leaves, tree_map
 
 from mechaug.keys import Key
 from mechaug.laws import check_law, draw_law, quantities
@@ -52,7 +52,7 @@ class Parameters:
         return self.map(lambda tensor: tensor[index])
 
     @final
-    def replace(self: R, **changes: Tensor) -> R:
+    def replace(self: R, **changes: Any) -> R:  # noqa: ANN401  (a tensor, or records within a record)
         """The record with some fields replaced: an intervention.
 
         Raises:
@@ -123,9 +123,12 @@ class Mechanism(ABC, Generic[P]):
 
         Raises:
             TypeError: the picture is not floating point.
-            ValueError: it has no batch axis.
+            ValueError: it has no batch axis, or the parameters have another number of rows.
         """
         check_picture(picture)
+        for leaf in tree_leaves(params):
+            if leaf.shape[0] != picture.shape[0]:
+                raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
         return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
 
     @final

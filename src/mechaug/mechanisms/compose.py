@@ -1,5 +1,6 @@
 """Combinators: behaviour is adjusted by wrapping mechanisms, never by arguments that every mechanism repeats."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -38,15 +39,24 @@ def overlapping(mechanism: Mechanism[Any]) -> tuple[str, ...]:
 def keys_for(mechanisms: Sequence[Mechanism[Any]], key: Key) -> list[Key]:
     """One key per mechanism that depends on its kind alone, so that its neighbours never change its draws.
 
-    The second of a kind gets a key of its own.
+    Only where a kind occurs again, also inside a combinator, the later one gets a key of its own.
     """
     seen: Counter[str] = Counter()
     keys = []
     for mechanism in mechanisms:
-        name = label(mechanism)
-        keys.append(key.fold(f"again {seen[name]}") if seen[name] else key)
-        seen[name] += 1
+        kinds = _kinds(mechanism)
+        again = max(seen[kind] for kind in kinds)
+        keys.append(key.fold(f"again {again}") if again else key)
+        seen.update(kinds)
     return keys
+
+
+def _kinds(mechanism: Mechanism[Any]) -> set[str]:
+    """The classes of a mechanism and of all that it holds."""
+    return {type(mechanism).__name__}.union(*(_kinds(part) for part in parts(mechanism))) - _COMBINATORS
+
+
+_COMBINATORS = {"Chain", "Maybe", "OneOf", "Mix"}
 
 
 def _check_parts(owner: str, held: tuple[object, ...]) -> None:
@@ -174,7 +184,11 @@ class OneOf(Mechanism[OneOfParams]):
 
     def __init__(self, *mechanisms: Mechanism[Any], weights: Sequence[float] | None = None) -> None:
         _check_parts("OneOf", mechanisms)
-        if weights is not None and (len(weights) != len(mechanisms) or min(weights) < 0 or sum(weights) <= 0):
+        if weights is not None and (
+            len(weights) != len(mechanisms)
+            or not all(0 <= weight < math.inf for weight in weights)
+            or sum(weights) <= 0
+        ):
             raise ValueError(
                 f"OneOf(weights=…) takes one frequency ≥ 0 per mechanism, {len(mechanisms)} in all and not all 0, "
                 f"not {tuple(weights)!r}"
@@ -241,8 +255,8 @@ class Mix(Mechanism[MixParams]):
 
     def __init__(self, *branches: Mechanism[Any], concentration: float = 1.0, skip: float = 1.0) -> None:
         _check_parts("Mix", branches)
-        if not (concentration > 0 and skip > 0):
-            raise ValueError(f"Mix: concentration and skip are greater than 0, not {concentration!r} and {skip!r}")
+        if not (0 < concentration < math.inf and 0 < skip < math.inf):
+            raise ValueError(f"Mix: concentration and skip are positive and finite, not {concentration!r} and {skip!r}")
         object.__setattr__(self, "branches", branches)
         object.__setattr__(self, "concentration", float(concentration))
         object.__setattr__(self, "skip", float(skip))

@@ -45,11 +45,11 @@ class Defocus(Semigroup[DefocusParams]):
     f-number N, object distance d and focus distance d_f. Its disc is replaced by the Gaussian of equal variance, (c/4)²
     along each axis, so that blurs compose: variances add. The Gaussian is Lindeberg's discrete one ("Scale-space for
     discrete signals", 1990), the heat flow on the pixel lattice with mirrored borders: a semigroup exactly, at every
-    width, and never negative.
+    width, and nowhere negative but for rounding.
 
     Args:
         f_number: law of the f-number.
-        focus_m: law of the focus distance, metres; beyond the focal length.
+        focus_m: law of the focus distance, metres; at least twice the focal length.
         object_m: law of the object's distance, metres.
         focal_length_mm: the lens.
         picture_width_mm: the width on the sensor that the picture covers: 36 for a whole full-frame picture, a few
@@ -59,8 +59,8 @@ class Defocus(Semigroup[DefocusParams]):
     """
 
     f_number: Law = quantity((1.4, 8.0), "", neutral=math.inf, scale="log", low=0.1, sweep=(8.0, 0.7))
-    focus_m: Law = quantity((1.0, 20.0), "m", neutral=1.0, scale="log", low=0.0, held=1.0)
-    object_m: Law = quantity((1.0, 20.0), "m", neutral=3.0, scale="log", low=0.0, held=3.0)
+    focus_m: Law = quantity((1.0, 20.0), "m", neutral=1.0, scale="log", low=0.01, held=1.0)
+    object_m: Law = quantity((1.0, 20.0), "m", neutral=3.0, scale="log", low=0.01, held=3.0)
     focal_length_mm: float = 50.0
     picture_width_mm: float = 36.0
 
@@ -76,14 +76,16 @@ class Defocus(Semigroup[DefocusParams]):
                 f"not {self.focal_length_mm!r} and {self.picture_width_mm!r}"
             )
         nearest = self.focus_m[0] if isinstance(self.focus_m, tuple) else self.focus_m
-        if isinstance(nearest, int | float) and nearest * 1e3 <= self.focal_length_mm:
+        if isinstance(nearest, int | float) and nearest * 1e3 < 2 * self.focal_length_mm:
             raise ValueError(
-                f"Defocus(focus_m=…): a lens of {self.focal_length_mm:g} mm cannot focus at {nearest:g} m; "
-                "the focus distance must exceed the focal length"
+                f"Defocus(focus_m=…): a lens of {self.focal_length_mm:g} mm does not focus at {nearest:g} m; "
+                "the focus distance is at least twice the focal length"
             )
 
     def sample(self, key: Key) -> DefocusParams:
-        return DefocusParams(**draw_quantities(self, key))
+        drawn = DefocusParams(**draw_quantities(self, key))
+        # A distribution may reach where no lens focuses: nearer than a magnification of one.
+        return drawn.replace(focus_m=drawn.focus_m.clamp(min=2e-3 * self.focal_length_mm))
 
     def neutral(self, batch: int) -> DefocusParams:
         return DefocusParams(**neutral_quantities(self, batch))
@@ -107,9 +109,11 @@ class Defocus(Semigroup[DefocusParams]):
 
     def _confusion_mm(self, params: DefocusParams) -> PerImage:
         """Diameter of the circle of confusion on the sensor, signed: positive behind the focus."""
+        # The thin lens in dioptres, so that infinity is a distance like any other: |d − d_f|/(d·(d_f − f)) is
+        # |1/d_f − 1/d|/(1 − f/d_f).
         focal = self.focal_length_mm
-        focus, distance = 1e3 * params.focus_m, 1e3 * params.object_m
-        return focal / params.f_number * (distance - focus) / distance * focal / (focus - focal)
+        focus, distance = 1 / (1e3 * params.focus_m), 1 / (1e3 * params.object_m)
+        return focal / params.f_number * focal * (focus - distance) / (1 - focal * focus)
 
 
 def heat_flow(x: Image, variance: PerImage) -> Image:

@@ -47,8 +47,8 @@ class Sensor(Mechanism[SensorParams]):
 
         e = λ + σ·z + λ/(6σ²)·(z² − 1),   σ² = λ + read_noise_e²,
 
-    which has the mean and the third cumulant of the sum, and its variance to within 1/18 e⁻², and which is
-    differentiable in the light and in every parameter. Light above white is clipped, as a full well is.
+    which has the mean of the sum, its variance to within 1/18 e⁻² and its third cumulant to within 1/27 e⁻³, and which
+    is differentiable in the light and in every parameter. Light above white is clipped, as a full well is.
 
     Args:
         iso: law of the ISO setting.
@@ -81,8 +81,9 @@ class Sensor(Mechanism[SensorParams]):
         read = per_image(params.read_noise_e).to(x.dtype)
         light = x.clamp(0.0, 1.0)
         read_share = read.square() * per_electron
-        # The small number keeps the root's slope finite where there is neither light nor noise.
+        # The small numbers keep slopes finite where there is neither light nor noise: in the root one far below any
+        # grey level, in the quotient a hundredth of an electron.
         sigma = torch.sqrt((light + read_share) * per_electron + 1e-14)
-        skew = per_electron / 6 * light / (light + read_share + 1e-14)
+        skew = per_electron / 6 * light / (light + read_share + 0.01 * per_electron + 1e-30)
         z = noise_field(params.noise_seed, list(x.shape[1:])).to(x.dtype)
         return (light + sigma * z + skew * (z.square() - 1)).clamp(0.0, 1.0)

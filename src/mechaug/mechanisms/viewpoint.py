@@ -16,6 +16,7 @@ from mechaug.mechanisms.base import (
     draw_quantities,
     neutral_quantities,
     parameters,
+    per_image,
 )
 from mechaug.types import Image, PerImage
 
@@ -83,7 +84,10 @@ class Viewpoint(Group[ViewpointParams]):
         # grid_sample counts −1..1 across the width and −1..1 down the height.
         grid = torch.stack((2 * (cos * right - sin * down), 2 * width / height * (sin * right + cos * down)), dim=-1)
         grid = grid.to(x.dtype)
-        return grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        seen = grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        # Places are rounded to a fraction of a pixel; where nothing moves, nothing may change, gradients included.
+        still = (params.rotation_deg == 0) & (params.log2_scale == 0) & (params.shift_x == 0) & (params.shift_y == 0)
+        return seen + torch.where(per_image(still), x - seen, 0.0).detach()
 
     def compose(self, first: ViewpointParams, second: ViewpointParams) -> ViewpointParams:
         cos, sin, scale = _turn(second)

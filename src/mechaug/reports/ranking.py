@@ -3,23 +3,22 @@
 from rich.table import Table
 
 from mechaug.evaluation.result import Measurement, Result
-from mechaug.reports.findings import ranked
+from mechaug.reports.findings import duration, ranked
 
 
 def ranking(result: Result) -> Table:
     """Methods by accuracy under corruption (clean where that was not measured), best first."""
     table = Table(title=f"{result.title} (accuracy in %, 95 % intervals)", title_justify="left")
     table.add_column("method")
-    for heading in ("corrupted", "clean", "attacked", "worst class", "calibration error", "training s"):
-        table.add_column(heading, justify="right")
+    for heading in ("corrupted", "clean", "attacked", "training"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for entry in ranked(result.methods):
         scores = entry.evaluation
         seconds = sum(run.train_seconds for run in entry.runs) / len(entry.runs) if entry.runs else None
         table.add_row(
             entry.title,
-            *map(_figure, (scores.corrupted, scores.clean, scores.attacked, scores.worst_class)),
-            _figure(scores.calibration_error),
-            "–" if seconds is None else f"{seconds:.0f}",
+            *map(_figure, (scores.corrupted, scores.clean, scores.attacked)),
+            "–" if seconds is None else duration(seconds),
         )
     return table
 

@@ -1,0 +1,155 @@
+"""Sources: a line of text that names a data set, such as "signs", "cifar10:data" or "folder:photos"; its loading."""
+
+from pathlib import Path
+from typing import Final
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from mechaug.data.arrays import list_npy, list_npz
+from mechaug.data.cifar import list_cifar10
+from mechaug.data.folders import list_folder
+from mechaug.data.listing import Listing, Split
+from mechaug.data.pictures import DataSet, Pictures, choose
+from mechaug.data.signs import CLASSES, signs
+from mechaug.errors import UserError
+from mechaug.keys import Key
+
+SOURCES: Final = ("signs", "signs:RHO", "cifar10:PATH", "folder:PATH", "npz:FILE", "npy:FOLDER")
+"""What `load` knows, as shown to a user."""
+
+_SMALLEST: Final = 8
+
+
+def load(
+    source: str,
+    *,
+    image_size: int | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    skip_bad: bool = False,
+    seed: int = 0,
+) -> DataSet:
+    """Load a data set into memory.
+
+    - `signs`: the embedded road signs, 6,000 + 2,000 at 32×32 unless sizes are given; `signs:RHO` ties the light's
+      colour to the class with probability RHO (0 to 1), in reverse order in the test split.
+    - `cifar10:PATH`: the published python version; PATH is the folder cifar-10-batches-py or the one that holds it.
+    - `folder:PATH`: pictures in PATH/train/<class> and PATH/test/<class> (or val), or in PATH/<class>, of which a fifth
+      of each class, chosen by file name, is then the test split.
+    - `npz:FILE`, `npy:FOLDER`: arrays x_train, y_train, x_test, y_test, or train_images, train_labels, test_images,
+      test_labels; pictures are uint8, NHWC or NCHW, with 1 or 3 channels, or NHW.
+
+    Args:
+        source: as above.
+        image_size: height and width; pictures of another size are resized by their shorter side (bicubic,
+            antialiased) and cropped about their middle. By default pictures stay as they are, and must be alike.
+        train_size: how many training pictures; a subset keeps every class's share. 0 reads none. By default all.
+        test_size: how many test pictures, likewise, but at least one a class.
+        skip_bad: leave out pictures that cannot be read, and say how many in `note`, where an error would be raised.
+        seed: of the embedded set's draws and of the choice of subsets; never of which pictures are for testing.
+
+    Raises:
+        UserError: the source is unknown, missing or damaged, or a size does not fit it.
+    """
+    kind, colon, where = source.partition(":")
+    if image_size is not None and image_size < _SMALLEST:
+        raise UserError(f"the image size is {image_size}: pictures need at least {_SMALLEST} points a side")
+    if kind == "signs":
+        return _load_signs(source, where if colon else "0", image_size, train_size, test_size, seed)
+    forms = [form for form in SOURCES if form.startswith(f"{kind}:")]
+    if not forms:
+        raise UserError(f"unknown data source {source!r}: give one of {', '.join(SOURCES)}")
+    if not where:
+        raise UserError(f"{source!r} lacks its path: give {forms[0]}")
+    path = Path(where).expanduser()
+    if not path.exists():
+        raise UserError(f"{source}: there is no {path}")
+    if kind == "cifar10":
+        listing = list_cifar10(path)
+    elif kind == "folder":
+        listing = list_folder(path, skip_bad=skip_bad)
+    elif kind == "npz":
+        listing = list_npz(path)
+    else:
+        listing = list_npy(path)
+    return _read(listing, source, image_size, train_size, test_size, Key(seed).fold("subset"))
+
+
+def _load_signs(
+    source: str, rho: str, image_size: int | None, train_size: int | None, test_size: int | None, seed: int
+) -> DataSet:
+    try:
+        confounding = float(rho)
+    except ValueError:
+        confounding = -1.0
+    if not 0.0 <= confounding <= 1.0:
+        raise UserError(f"{source!r}: the part after the colon is a probability from 0 to 1, such as signs:0.9")
+    train_size = 6000 if train_size is None else train_size
+    test_size = 2000 if test_size is None else test_size
+    _check_size("train", train_size, len(CLASSES), None)
+    _check_size("test", test_size, len(CLASSES), None)
+    drawn = signs(train_size, test_size, size=image_size or 32, confounding=confounding, seed=seed)
+    note = "synthetic: road signs rendered from a causal model"
+    if confounding:
+        note += f"; the light's colour tells the class in {confounding:.0%} of pictures, reversed in the test split"
+    return DataSet("signs", source, CLASSES, drawn.train, drawn.test, note)
+
+
+def _read(
+    listing: Listing, source: str, image_size: int | None, train_size: int | None, test_size: int | None, key: Key
+) -> DataSet:
+    if len(listing.classes) < 2:
+        raise UserError(f"{source} has one class only ({', '.join(listing.classes)}): a classifier needs two or more")
+    if listing.train is None and train_size != 0:
+        raise UserError(f"{source} has no training pictures: to measure only, ask for none with --train-size 0")
+    # Both choices come before any reading, which can take long.
+    test_rows = _choose("test", listing.test, test_size, len(listing.classes), key)
+    train_rows = torch.arange(0)
+    if listing.train is not None and train_size != 0:
+        train_rows = _choose("train", listing.train, train_size, len(listing.classes), key)
+
+    test = _read_rows("test", listing.test, test_rows, listing.classes, image_size)
+    train = test.rows(slice(0))
+    if listing.train is not None and len(train_rows):
+        train = _read_rows("train", listing.train, train_rows, listing.classes, image_size)
+    if train.pixels.shape[1:] != test.pixels.shape[1:]:
+        (height, width), (test_height, test_width) = train.pixels.shape[2:], test.pixels.shape[2:]
+        raise UserError(
+            f"{source}: training pictures are {height} by {width} and test pictures {test_height} by {test_width}: "
+            "make them alike with --image-size"
+        )
+    notes = [listing.note] if listing.note else []
+    skipped = len(train_rows) + len(test_rows) - len(train) - len(test)
+    if skipped:
+        notes.append(f"{skipped} unreadable {'picture was' if skipped == 1 else 'pictures were'} skipped")
+    return DataSet(listing.name, source, listing.classes, train, test, "; ".join(notes))
+
+
+def _choose(name: str, split: Split, size: int | None, classes: int, key: Key) -> Int64[Tensor, " rows"]:
+    rows = torch.arange(len(split.labels))
+    if size is None:
+        return rows
+    _check_size(name, size, classes, len(rows))
+    return choose(split.labels, size, key.fold(name).at(rows))
+
+
+def _read_rows(
+    name: str, split: Split, rows: Int64[Tensor, " rows"], classes: tuple[str, ...], image_size: int | None
+) -> Pictures:
+    pixels, kept = split.read(rows, image_size)
+    pictures = Pictures(pixels, split.labels[kept], kept)
+    for label, count in zip(classes, pictures.labels.bincount(minlength=len(classes)).tolist(), strict=True):
+        if not count:
+            raise UserError(f"no picture of class {label!r} in the {name} split can be read")
+    return pictures
+
+
+def _check_size(split: str, size: int, classes: int, available: int | None) -> None:
+    if split == "train" and size == 0:
+        return
+    if size < classes:
+        raise UserError(f"--{split}-size {size} is too small: there are {classes} classes, and each needs a picture")
+    if available is not None and size > available:
+        raise UserError(f"--{split}-size {size} is too large: there are {available} pictures")

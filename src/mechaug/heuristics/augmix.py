@@ -1,0 +1,197 @@
+"""AugMix: three short chains of everyday operations, mixed with each other and with the clean picture.
+
+Hendrycks et al., "AugMix: a simple data processing method to improve robustness and uncertainty", ICLR 2020. The
+operations, ranges and draws are those of the published experiments on CIFAR; with the objective
+`CrossEntropy() + 12 * JSD(views=2)` it is the whole method.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mechaug.heuristics import ops
+from mechaug.heuristics.base import About, Heuristic
+from mechaug.keys import Key
+from mechaug.mechanisms.base import Parameters, parameters, per_image
+from mechaug.types import Image, PerImage
+
+OPERATIONS: Final[Mapping[str, ops.Operation]] = {
+    "autocontrast": ops.autocontrast,
+    "equalize": ops.equalize,
+    "posterize": ops.posterize,
+    "rotate": ops.rotate,
+    "solarize": ops.solarize,
+    "shear_x": ops.shear_x,
+    "shear_y": ops.shear_y,
+    "translate_x": ops.translate_x,
+    "translate_y": ops.translate_y,
+}
+"""The nine operations of the published method; its authors left out those that the corruption benchmarks contain."""
+
+NOTHING: Final = -1
+"""The code of a step that a chain does not take."""
+
+_NAMES: Final = tuple(OPERATIONS)
+_DEEPEST: Final = 3
+_WEAKEST: Final = 0.1
+_CACHED: Final = 2**21  # numbers in the chains of one portion
+
+
+@parameters
+class AugMixParameters(Parameters):
+    """One row per image.
+
+    Attributes:
+        weights: of the chains, non-negative, their sum is 1.
+        mix: the share of the chains in the result, 0 to 1.
+        operation: of each step of each chain, an index into `OPERATIONS`, or `NOTHING`.
+        level: how strong it is, 0 to 10.
+        sign: +1 or −1, its direction, where it has one.
+    """
+
+    weights: Float[Tensor, "b chains"]
+    mix: PerImage
+    operation: Int64[Tensor, "b chains steps"]
+    level: Float[Tensor, "b chains steps"]
+    sign: Float[Tensor, "b chains steps"]
+
+
+@final
+@dataclass(frozen=True)
+class AugMix(Heuristic[AugMixParameters]):
+    """Augment and mix.
+
+    The gradient reaches the picture through its clean share only, since the operations give whole grey levels; it
+    reaches `weights` and `mix` in full.
+
+    Args:
+        severity: levels are uniform in 0.1 to this; above 0.1 and at most 10.
+        width: the number of chains.
+        depth: operations per chain, or −1 for one to three, drawn per chain.
+        alpha: concentration of the Dirichlet law of the weights and of the Beta law of the mix.
+        operations: names from `OPERATIONS`, drawn with equal probability and with replacement.
+
+    Raises:
+        ValueError: an argument is outside its range, or an operation is unknown.
+    """
+
+    severity: int | float = 3.0
+    width: int = 3
+    depth: int = -1
+    alpha: int | float = 1.0
+    operations: tuple[str, ...] = _NAMES
+
+    about: ClassVar[About] = About(
+        name="AugMix",
+        principle="Mixes a picture with convex combinations of short random chains of geometric and tonal operations.",
+        assumption="Small shifts, turns, shears and tone curves, and averages of their results, keep the label.",
+        preserves_labels=True,
+        overlaps=("brightness", "contrast"),
+        cost="Six operations per picture and view on average; two further forward passes with the Jensen–Shannon loss.",
+        citation='Hendrycks et al., "AugMix: a simple data processing method to improve robustness and uncertainty", '
+        "ICLR 2020",
+    )
+
+    def __post_init__(self) -> None:
+        if not _WEAKEST < self.severity <= 10:
+            raise ValueError(f"AugMix(severity=…) is above {_WEAKEST} and at most 10, not {self.severity}")
+        if self.width < 1:
+            raise ValueError(f"AugMix(width=…) is the number of chains, at least 1, not {self.width}")
+        if self.depth != -1 and self.depth < 1:
+            raise ValueError(f"AugMix(depth=…) is at least 1, or -1 for one to three, not {self.depth}")
+        if not self.alpha > 0:
+            raise ValueError(f"AugMix(alpha=…) is positive, not {self.alpha}")
+        unknown = [name for name in self.operations if name not in OPERATIONS]
+        if unknown or not self.operations:
+            raise ValueError(f"AugMix(operations=…) is one or more of {', '.join(_NAMES)}, not {self.operations!r}")
+
+    def sample(self, key: Key) -> AugMixParameters:
+        """Draw weights, mix, operations, levels and directions; depths are hidden in the operations as `NOTHING`."""
+        own = key.fold("AugMix")
+        steps = _DEEPEST if self.depth == -1 else self.depth
+        codes = torch.tensor([_NAMES.index(name) for name in self.operations], device=key.device)
+        operation = codes[own.fold("operation").integers(0, len(codes), self.width, steps)]
+        if self.depth == -1:
+            depth = own.fold("depth").integers(1, _DEEPEST + 1, self.width)
+            beyond = torch.arange(steps, device=key.device) >= depth[..., None]
+            operation = operation.masked_fill(beyond, NOTHING)
+        return AugMixParameters(
+            weights=own.fold("weights").dirichlet(self.alpha, self.width),
+            mix=own.fold("mix").beta(self.alpha, self.alpha),
+            operation=operation,
+            level=own.fold("level").uniform(_WEAKEST, self.severity, self.width, steps),
+            sign=1.0 - 2.0 * own.fold("sign").integers(0, 2, self.width, steps).float(),
+        )
+
+    def neutral(self, batch: int) -> AugMixParameters:
+        """No share for the chains, and nothing in them."""
+        shape = (batch, self.width, _DEEPEST if self.depth == -1 else self.depth)
+        return AugMixParameters(
+            weights=torch.full(shape[:2], 1.0 / self.width),
+            mix=torch.zeros(batch),
+            operation=torch.full(shape, NOTHING),
+            level=torch.zeros(shape),
+            sign=torch.ones(shape),
+        )
+
+    def transform(self, x: Image, params: AugMixParameters) -> Image:
+        """(1 − mix) · x + mix · Σ weight · chain(x)."""
+        # On a CPU the pictures are taken in portions that stay in the cache, which is up to twice as fast when large.
+        portion = len(x) if x.is_cuda else max(1, _CACHED // (self.width * x.shape[1:].numel()))
+        rows = torch.arange(len(x), device=x.device).split(portion)
+        mixed = [_mix(part, params.rows(index)) for part, index in zip(x.split(portion), rows, strict=True)]
+        return torch.cat(mixed)
+
+
+def _mix(x: Image, params: AugMixParameters) -> Image:
+    width = params.weights.shape[1]
+    # One row per chain, all alike at first.
+    chains = x.detach().repeat_interleave(width, dim=0)
+    _run(chains, params.operation.flatten(0, 1), params.level.flatten(0, 1), params.sign.flatten(0, 1))
+    chains = chains.view(len(x), width, x.shape[1:].numel())
+    mixed = torch.bmm(params.weights.to(x.dtype)[:, None], chains).view_as(x)
+    return torch.lerp(x, mixed, per_image(params.mix.to(x.dtype)))
+
+
+def _run(
+    chains: Image,
+    operation: Int64[Tensor, "b steps"],
+    level: Float[Tensor, "b steps"],
+    sign: Float[Tensor, "b steps"],
+) -> None:
+    """Apply the chains in place: at each step, each operation once, to the rows that chose it."""
+    height, width = chains.shape[2:]
+    codes = torch.arange(NOTHING, len(OPERATIONS), device=chains.device)
+    # Rows in the order of their operation, and how many chose each: one wait for the device for all the steps.
+    order = operation.argsort(dim=0)
+    counts: list[list[int]] = (operation[..., None] == codes).sum(0).tolist()
+    for step, sizes in enumerate(counts):
+        _, *groups = order[:, step].split(sizes)
+        for (name, apply), rows in zip(OPERATIONS.items(), groups, strict=True):
+            if len(rows):
+                magnitude = _magnitude(name, level[rows, step], sign[rows, step], height, width)
+                chains.index_copy_(0, rows, apply(chains.index_select(0, rows), magnitude))
+
+
+def _magnitude(name: str, level: PerImage, sign: PerImage, height: int, width: int) -> PerImage:
+    """What an operation is given for a level, in float64; where the published code makes it whole, so does this."""
+    level, sign = level.double(), sign.double()
+    match name:
+        case "posterize":
+            return (4 - (level * 4 / 10).trunc()).clamp(min=1)
+        case "rotate":
+            return sign * (level * 30 / 10).trunc()
+        case "solarize":
+            return 256 - (level * 256 / 10).trunc()
+        case "shear_x" | "shear_y":
+            return sign * (level * 0.3 / 10)
+        case "translate_x":
+            return sign * (level * (width / 3) / 10).trunc()
+        case "translate_y":
+            return sign * (level * (height / 3) / 10).trunc()
+        case _:
+            return level
