@@ -464,7 +464,7 @@ def test_a_field_replays_from_its_seed(device: str) -> None:
 
 @pytest.mark.untyped
 def test_a_field_is_a_well_made_operator() -> None:
-    torch.library.opcheck(noise_field, (torch.tensor([1, 2]), [3, 4]))
+    torch.library.opcheck(torch.ops.mechaug.noise_field.default, (torch.tensor([1, 2]), [3, 4]))
     seeds = torch.tensor([[1, 2], [3, 4]])
     mapped = torch.vmap(lambda row: noise_field(row, [5]), in_dims=1)(seeds)
     assert torch.equal(mapped, noise_field(seeds.T, [5]))
