@@ -290,6 +290,7 @@ def _report(options: Report) -> None:
 def _config(options: Study | Train, methods: tuple[str, ...], seeds: tuple[int, ...]) -> "StudyConfig":
     from mechaug.config import StudyConfig, default_recipe
     from mechaug.evaluation.run import Suites
+    from mechaug.training.engine import resolve_precision
 
     recipe = default_recipe(options.data, None if options.net == "auto" else options.net)
     given = {name: getattr(options, name) for name in ("epochs", "steps", "batch_size", "learning_rate")}
@@ -297,13 +298,16 @@ def _config(options: Study | Train, methods: tuple[str, ...], seeds: tuple[int, 
         recipe = recipe.replace(**{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
         raise UserError(str(error)) from error
+    device = _device(options.device)
+    # What auto means here is written down, so that a study that moves to another kind of machine is told so.
+    recipe = recipe.replace(precision=resolve_precision(recipe.precision, device))
     flips = not options.data.startswith("signs") if options.flips == "auto" else options.flips == "yes"
     study = isinstance(options, Study)
     return StudyConfig(
         data=options.data, methods=methods, seeds=seeds, recipe=recipe,
         suites=Suites(attacked_pictures=options.attack_size) if study else Suites(),
         train_size=options.train_size, test_size=options.test_size if study else None,
-        image_size=options.image_size, skip_bad=options.skip_bad, flips=flips, device=_device(options.device),
+        image_size=options.image_size, skip_bad=options.skip_bad, flips=flips, device=device,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from mechaug.keys import Key
 from mechaug.mechanisms.base import Mechanism
 from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from mechaug.training.objectives import Objective
-from mechaug.training.recipes import Recipe
+from mechaug.training.recipes import Precision, Recipe
 from mechaug.training.tracking import read_metrics, write_metrics
 from mechaug.types import Image, Labels
 from mechaug.watch import Silent, Watch
@@ -179,13 +179,22 @@ def views(
     return clean + tuple(augmentation(pictures, key.fold(f"view {number}")) for number in range(needed.views))
 
 
+def resolve_precision(precision: Precision, device: torch.device | str) -> Precision:
+    """What "auto" means on a device: bfloat16 where it computes in it (CUDA, CPUs with AVX-512 BF16), else float32."""
+    if precision != "auto":
+        return precision
+    device = torch.device(device)
+    native = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+    return "bfloat16" if native else "float32"
+
+
 def _step(
     model: nn.Module, optimiser: torch.optim.SGD, objective: Objective, inputs: tuple[Image, ...], labels: Labels,
     recipe: Recipe,
 ) -> Tensor:  # fmt: skip
     """One step of descent; all views go through the net together, so that they share its batch statistics."""
     device = labels.device
-    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
+    half = resolve_precision(recipe.precision, device) == "bfloat16"
     joined = torch.cat(inputs)
     if device.type == "cuda":
         joined = joined.contiguous(memory_format=torch.channels_last)

@@ -25,7 +25,7 @@ class Recipe:
         weight_decay: on weights of two and more axes; not on biases and normalisation.
         schedule: "cosine" falls from the peak to 0; "one-cycle" rises over the first fifth, then falls likewise.
         ema: decay of the moving average of the weights that is kept and measured; 0 keeps the last weights.
-        precision: "auto" is bfloat16 autocast on CUDA and float32 elsewhere.
+        precision: "bfloat16" autocasts the net; "auto" does so where the device computes in it, see `engine`.
         base: what every view of a picture shares before anything else, such as flip and crop; None for nothing.
     """
 
