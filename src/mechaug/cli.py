@@ -251,7 +251,13 @@ def _evaluate(options: Evaluate) -> None:
     from mechaug.progress import Line
     from mechaug.reports.html import write
 
-    data = load(options.data, image_size=options.image_size, test_size=options.test_size, skip_bad=options.skip_bad)
+    data = load(
+        options.data,
+        image_size=options.image_size,
+        train_size=0,
+        test_size=options.test_size,
+        skip_bad=options.skip_bad,
+    )
     with Line() as line:
         result = evaluate_model(
             options.model, data, Suites(attacked_pictures=options.attack_size), options.out,

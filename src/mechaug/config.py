@@ -7,6 +7,7 @@ from mechaug.evaluation.run import Suites
 from mechaug.training import recipes
 from mechaug.training.methods import method
 from mechaug.training.recipes import Recipe
+from mechaug.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class StudyConfig:
         skip_bad: leave out pictures that cannot be read.
         flips: whether a mirrored picture keeps its label.
         device: where everything runs.
+        version: of mechaug; another one may train and measure differently.
 
     Raises:
         UserError: no method or seed, one named twice, or a method that does not exist.
@@ -41,6 +43,7 @@ class StudyConfig:
     skip_bad: bool = False
     flips: bool = True
     device: str = "cpu"
+    version: str = VERSION
 
     def __post_init__(self) -> None:
         for what, values in (("method", self.methods), ("seed", self.seeds)):

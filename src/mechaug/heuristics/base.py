@@ -20,7 +20,6 @@ class About:
         assumption: what must hold of the data for it to help.
         preserves_labels: whether the label of a picture stays as it is when the assumption holds; false for those
             that mix labels.
-        overlaps: the corruptions of the common benchmarks of which it shows a relative during training.
         cost: what it adds to a training step.
         citation: authors, title, venue and year.
     """
@@ -29,7 +28,6 @@ class About:
     principle: str
     assumption: str
     preserves_labels: bool
-    overlaps: tuple[str, ...]
     cost: str
     citation: str
 

@@ -51,7 +51,6 @@ class FlipCrop(Heuristic[FlipCropParameters]):
         principle="Mirrors half of the pictures and moves all of them by up to an eighth of the side.",
         assumption="A mirror image and a shifted image mean the same; what leaves the frame is not needed.",
         preserves_labels=True,
-        overlaps=(),
         cost="One look-up per pixel.",
         citation='Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", NeurIPS 2012; '
         'padding as in He et al., "Deep residual learning for image recognition", CVPR 2016',

@@ -55,7 +55,7 @@ class Haze(Semigroup[HazeParams]):
     Default prior: visibilities from dense fog to light haze, uniform in their logarithm, at a street's distances.
     """
 
-    visibility_m: Law = quantity((50.0, 2000.0), "m", neutral=math.inf, scale="log", low=0.1, sweep=(500.0, 40.0))
+    visibility_m: Law = quantity((50.0, 2000.0), "m", neutral=math.inf, scale="log", low=0.1, sweep=(1000.0, 60.0))
     distance_m: Law = quantity((10.0, 100.0), "m", neutral=50.0, scale="log", low=0.0, high=1e6, held=50.0)
     airlight: Law = quantity((0.6, 1.0), "", neutral=0.8, low=0.0, held=0.8)
 

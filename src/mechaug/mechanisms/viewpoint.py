@@ -56,7 +56,7 @@ class Viewpoint(Group[ViewpointParams]):
     """
 
     rotation_deg: Law = quantity((-10.0, 10.0), "°", neutral=0.0, sweep=(5.0, 45.0))
-    log2_scale: Law = quantity((-0.25, 0.25), "octaves", neutral=0.0, sweep=(-0.25, 1.0))
+    log2_scale: Law = quantity((-0.25, 0.25), "octaves", neutral=0.0, sweep=(0.2, 1.0))
     shift_x: Law = quantity((-0.06, 0.06), "of the width", neutral=0.0, sweep=(0.05, 0.25))
     shift_y: Law = quantity((-0.06, 0.06), "of the width", neutral=0.0, sweep=(0.05, 0.25))
 

@@ -1,1 +1,5 @@
-"""TODO."""
+"""Reports: pages, sheets and tables, made from results alone."""
+
+from mechaug.reports.html import write
+
+__all__ = ["write"]

@@ -81,4 +81,4 @@ def _draw(pictures: Image, chain: Sequence[Mechanism], key: Key) -> Bytes:
 def _one_per_class(pictures: Pictures) -> Pictures:
     """The first picture of each class, at most ten of them."""
     firsts = [int((pictures.labels == label).nonzero()[0]) for label in pictures.labels.unique()[:COLUMNS]]
-    return pictures.rows(torch.tensor(firsts))
+    return pictures.rows(torch.tensor(firsts, dtype=torch.int64))

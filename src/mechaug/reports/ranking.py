@@ -8,7 +8,7 @@ from mechaug.reports.findings import duration, ranked
 
 def ranking(result: Result) -> Table:
     """Methods by accuracy under corruption (clean where that was not measured), best first."""
-    table = Table(title=f"{result.title} (accuracy in %, 95 % intervals)", title_justify="left")
+    table = Table(title=f"{result.title} (accuracy in %, ± half of the 95 % interval)", title_justify="left")
     table.add_column("method")
     for heading in ("corrupted", "clean", "attacked", "training"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -26,4 +26,4 @@ def ranking(result: Result) -> Table:
 def _figure(measured: Measurement | None) -> str:
     if measured is None:
         return "–"
-    return f"{100 * measured.value:.1f} [{100 * measured.low:.1f}, {100 * measured.high:.1f}]"
+    return f"{100 * measured.value:.1f} ± {50 * (measured.high - measured.low):.1f}"
