@@ -37,7 +37,7 @@ class Study:
     npy:FOLDER."""
     out: Path = Path("runs/study")
     """Folder of the study; started again with the same options, it goes on where it stopped."""
-    methods: tuple[str, ...] = ("flip-crop", "augmix-jsd", "camera-jsd")
+    methods: tuple[str, ...] = ("flip-crop", "augmix-jsd", "camera")
     """Who is compared: none, flip-crop, augmix, augmix-jsd, camera, camera-jsd."""
     seeds: tuple[int, ...] = (0,)
     """One training per method and seed; three or more say how much figures vary between trainings."""
@@ -77,7 +77,7 @@ class Train:
     """What to train on, as in `mechaug study`."""
     out: Path = Path("runs/train")
     """Folder of the model; started again with the same options, it goes on where it stopped."""
-    method: str = "camera-jsd"
+    method: str = "camera"
     """none, flip-crop, augmix, augmix-jsd, camera or camera-jsd."""
     seed: int = 0
     """Of the weights, the order and the augmentation."""
