@@ -99,6 +99,11 @@ def test_one_class_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert "class" in refused(capsys, "study", "--data", f"folder:{root}", "--out", str(tmp_path / "out"), *TINY)
 
 
+def test_more_pictures_than_there_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    source = f"folder:{photographs(tmp_path / 'set')}"
+    assert "99999" in refused(capsys, "study", "--data", source, "--out", str(tmp_path / "o"), "--train-size", "99999")
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -107,9 +112,8 @@ def test_one_class_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
         (["--seeds", "1", "1"], "seed"),
         (["--epochs", "0"], "epochs"),
         (["--learning-rate", "-1"], "learning_rate"),
-        (["--batch-size", "5000"], "batch"),
+        (["--train-size", "100", "--batch-size", "5000"], "batch"),
         (["--train-size", "5"], "5"),
-        (["--train-size", "99999"], "99999"),
         (["--device", "quantum"], "quantum"),
     ],
 )

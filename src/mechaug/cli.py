@@ -312,7 +312,7 @@ def _config(options: Study | Train, methods: tuple[str, ...], seeds: tuple[int, 
     return StudyConfig(
         data=options.data, methods=methods, seeds=seeds, recipe=recipe,
         suites=Suites(attacked_pictures=options.attack_size) if study else Suites(),
-        train_size=options.train_size, test_size=options.test_size if study else None,
+        train_size=options.train_size, test_size=options.test_size if study else 0,
         image_size=options.image_size, skip_bad=options.skip_bad, flips=flips, device=device,
     )  # fmt: skip
 

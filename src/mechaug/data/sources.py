@@ -46,7 +46,7 @@ def load(
         image_size: height and width; pictures of another size are resized by their shorter side (bicubic,
             antialiased) and cropped about their middle. By default pictures stay as they are, and must be alike.
         train_size: how many training pictures; a subset keeps every class's share. 0 reads none. By default all.
-        test_size: how many test pictures, likewise, but at least one a class.
+        test_size: how many test pictures, likewise.
         skip_bad: leave out pictures that cannot be read, and say how many in `note`, where an error would be raised.
         seed: of the embedded set's draws and of the choice of subsets; never of which pictures are for testing.
 
@@ -105,15 +105,25 @@ def _read(
     if listing.train is None and train_size != 0:
         raise UserError(f"{source} has no training pictures: to measure only, ask for none with --train-size 0")
     # Both choices come before any reading, which can take long.
-    test_rows = _choose("test", listing.test, test_size, len(listing.classes), key)
+    test_rows = torch.arange(0)
+    if test_size != 0:
+        test_rows = _choose("test", listing.test, test_size, len(listing.classes), key)
     train_rows = torch.arange(0)
     if listing.train is not None and train_size != 0:
         train_rows = _choose("train", listing.train, train_size, len(listing.classes), key)
 
-    test = _read_rows("test", listing.test, test_rows, listing.classes, image_size)
-    train = test.rows(slice(0))
+    train = test = None
+    if len(test_rows):
+        test = _read_rows("test", listing.test, test_rows, listing.classes, image_size)
     if listing.train is not None and len(train_rows):
         train = _read_rows("train", listing.train, train_rows, listing.classes, image_size)
+    if train is None and test is None:
+        raise UserError("--train-size 0 and --test-size 0 leave nothing: ask for pictures of one split at least")
+    if train is None:
+        assert test is not None
+        train = test.rows(slice(0))
+    if test is None:
+        test = train.rows(slice(0))
     if train.pixels.shape[1:] != test.pixels.shape[1:]:
         (height, width), (test_height, test_width) = train.pixels.shape[2:], test.pixels.shape[2:]
         raise UserError(
@@ -147,7 +157,7 @@ def _read_rows(
 
 
 def _check_size(split: str, size: int, classes: int, available: int | None) -> None:
-    if split == "train" and size == 0:
+    if size == 0:
         return
     if size < classes:
         raise UserError(f"--{split}-size {size} is too small: there are {classes} classes, and each needs a picture")

@@ -59,7 +59,7 @@ def object_camera() -> m.Chain:
         m.Sensor(iso=(100.0, 6400.0)),
         m.Jpeg(quality=(20.0, 95.0)),
     )
-    return m.Chain(*(m.Maybe(stage, 0.35) for stage in stages))
+    return m.Chain(*(m.Maybe[Any](stage, 0.35) for stage in stages))
 
 
 METHODS: Final[tuple[Method, ...]] = (
