@@ -41,7 +41,7 @@ def train_method(
     Raises:
         As `mechaug.training.engine.fit`.
     """
-    recipe = replace(config.recipe, base=FlipCrop(flip=config.flips) if chosen.crops else None)
+    recipe = replace(config.recipe, base=flip_crop(config, data) if chosen.crops else None)
     net = nets.build(recipe.net, len(data.classes), key=Key(seed).fold("net"))
     # What a checkpoint must agree with: everything but what is measured afterwards and whom it is compared with.
     alone = replace(config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=Suites(), test_size=None)
@@ -55,6 +55,11 @@ def train_method(
     times = {"steps": fitted.steps, "seconds": fitted.seconds, "images_per_second": fitted.images_per_second}
     write_text(folder / "training.json", json.dumps(times, indent=1) + "\n")
     return fitted
+
+
+def flip_crop(config: StudyConfig, data: DataSet) -> FlipCrop:
+    """What comes before every augmentation: crops of the padded picture, mirrored where that keeps the meaning."""
+    return FlipCrop.for_side(min(data.train.pixels.shape[-2:]), flip=config.flips)
 
 
 def restore_net(path: Path) -> tuple[nn.Module, ModelCard]:
@@ -134,7 +139,7 @@ def evaluate_model(
     outcomes = measure(model, data.test, corrupted, suites, classes=data.classes, device=device, watch=watch)
     entry = MethodResult(
         "model", name, "external", "A model that was brought along.",
-        pool([outcomes], data.test.labels, data.classes, suites), (), (),
+        pool([outcomes], data.test, data.classes, suites), (), (),
     )  # fmt: skip
     gallery = write_gallery(data, (), suites.corruptions, folder, base=None, seed=0)
     result = make_result(

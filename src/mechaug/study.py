@@ -13,8 +13,7 @@ from mechaug.config import StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.evaluation.result import MethodResult, Result, Run, write_result
 from mechaug.evaluation.run import CorruptedPictures, Outcomes, load_outcomes, mean, measure, pool, save_outcomes
-from mechaug.heuristics.basic import FlipCrop
-from mechaug.job import claim, load_data, make_result, release, restore_net, train_method
+from mechaug.job import claim, flip_crop, load_data, make_result, release, restore_net, train_method
 from mechaug.reports.gallery import write_gallery
 from mechaug.training.methods import Method, method
 from mechaug.watch import Silent, Watch
@@ -51,7 +50,7 @@ def run_study(
                 watch.say(f"{chosen.title} ({number} of {len(methods)}), seed {seed}")
                 runs.append(_run(config, data, corrupted, chosen, seed, folder, watch, checkpoint_seconds))
             entries.append(_entry(config, data, chosen, runs))
-        base = FlipCrop(flip=config.flips)
+        base = flip_crop(config, data)
         gallery = write_gallery(data, methods, config.suites.corruptions, folder, base=base, seed=0)
         result = make_result(
             f"{data.name}: {len(methods)} ways to train {config.recipe.net}", command, started, data, config.suites,
@@ -93,7 +92,7 @@ def _run(
 
 def _entry(config: StudyConfig, data: DataSet, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) -> MethodResult:
     """One method's entry of the result."""
-    evaluation = pool([one for _, one in runs], data.test.labels, data.classes, config.suites)
+    evaluation = pool([one for _, one in runs], data.test, data.classes, config.suites)
     sees = tuple(name for name in chosen.sees if name in config.suites.corruptions)
     records = tuple(run for run, _ in runs)
     return MethodResult(chosen.name, chosen.title, chosen.family, chosen.description, evaluation, records, sees)

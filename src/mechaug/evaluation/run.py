@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor, nn
 
-from mechaug.data.pictures import Pictures
+from mechaug.data.pictures import Pictures, choose
 from mechaug.errors import UserError
 from mechaug.evaluation import attacks, metrics
 from mechaug.evaluation.corruptions import NAMES, SEVERITIES, corrupt
@@ -74,13 +75,14 @@ class CorruptedPictures:
 
     Args:
         pictures: the clean ones.
-        count: only so many of them, from the first.
+        count: only so many of them, as `some` chooses.
         seed: of the corruptions' draws; every model sees the same pictures.
         budget: bytes that may be kept; what is beyond is made again each time.
     """
 
     def __init__(self, pictures: Pictures, count: int, *, seed: int = 0, budget: int = 2_000_000_000) -> None:
-        self._pixels, self._index = pictures.pixels[:count], pictures.index[:count]
+        chosen = pictures.rows(some(pictures, count))
+        self._pixels, self._index = chosen.pixels, chosen.index
         self._seed, self._left = seed, budget
         self._kept: dict[tuple[str, int], Bytes] = {}
 
@@ -107,8 +109,8 @@ class Outcomes:
     Attributes:
         clean: whether it was right, shape (n,).
         confidence: the largest probability, shape (n,).
-        corrupted: whether it was right, shape (corruptions, severities, m): the first m pictures.
-        attacked: whether it stayed right under attack, shape (a,): the first a pictures.
+        corrupted: whether it was right, shape (corruptions, severities, m), on the m pictures that `some` chooses.
+        attacked: whether it stayed right under attack, shape (a,), on the a pictures that `some` chooses.
         seconds: wall time of the measurement, shape ().
     """
 
@@ -135,7 +137,7 @@ def measure(
     Args:
         model: maps pictures (b, c, h, w) in [0, 1] to logits (b, k).
         pictures: the test pictures.
-        corrupted: of the first `suites.corrupted_pictures` of them.
+        corrupted: the same, made for `suites.corrupted_pictures`.
         suites: what to measure.
         classes: their names, one per output of the model.
         seed: of the attack's random start.
@@ -147,38 +149,49 @@ def measure(
     """
     watch, device, started = watch or Silent(), torch.device(device), time.perf_counter()
     model = model.to(device).eval()
-    count = min(len(pictures), suites.corrupted_pictures)
-    attacked_count = min(len(pictures), suites.attacked_pictures)
+    rows = some(pictures, suites.corrupted_pictures)
+    attacked_rows = some(pictures, suites.attacked_pictures)
     cells = len(suites.corruptions) * len(suites.severities)
-    watch.begin("measuring", len(pictures) + cells * count + suites.attack_steps * attacked_count, "pictures")
-    labels = pictures.labels
+    watch.begin("measuring", len(pictures) + cells * len(rows) + suites.attack_steps * len(attacked_rows), "pictures")
 
-    def predict(pixels: Bytes, note: str) -> tuple[Tensor, Tensor]:
+    def predict(pixels: Bytes, labels: Labels, note: str) -> tuple[Tensor, Tensor]:
         confident, right = [], []
-        for batch, truth in zip(
-            pixels.split(suites.batch_size), labels[: len(pixels)].split(suites.batch_size), strict=True
-        ):
+        for batch, truth in zip(pixels.split(suites.batch_size), labels.split(suites.batch_size), strict=True):
             probability, guess = _logits(model, batch.to(device).float() / 255, classes).softmax(-1).max(-1)
             confident.append(probability.cpu())
             right.append(guess.cpu() == truth)
             watch.advance(len(batch), note)
         return torch.cat(confident), torch.cat(right)
 
-    confidence, clean = predict(pictures.pixels, "clean")
-    under = torch.zeros(len(suites.corruptions), len(suites.severities), count, dtype=torch.bool)
+    confidence, clean = predict(pictures.pixels, pictures.labels, "clean")
+    under = torch.zeros(len(suites.corruptions), len(suites.severities), len(rows), dtype=torch.bool)
     for row, name in enumerate(suites.corruptions):
         for column, severity in enumerate(suites.severities):
-            under[row, column] = predict(corrupted.get(name, severity), f"{name} {severity}")[1]
-    attacked = torch.zeros(0, dtype=torch.bool)
-    if attacked_count:
-        attacked = attacks.attacked_correct(
-            model, pictures.pixels[:attacked_count], labels[:attacked_count], pictures.index[:attacked_count],
-            Key(seed).fold("attack"), steps=suites.attack_steps, batch_size=suites.batch_size, device=device,
+            pixels = corrupted.get(name, severity)
+            under[row, column] = predict(pixels, pictures.labels[rows], f"{name} {severity}")[1]
+    stayed = [torch.zeros(0, dtype=torch.bool)]
+    for some_rows in attacked_rows.split(suites.batch_size) if len(attacked_rows) else ():
+        target = pictures.rows(some_rows)
+        stayed.append(
+            attacks.attacked_correct(
+                model, target.pixels, target.labels, target.index, Key(seed).fold("attack"),
+                steps=suites.attack_steps, batch_size=suites.batch_size, device=device,
+            )
         )  # fmt: skip
-        watch.advance(suites.attack_steps * attacked_count, "attack")
-    return Outcomes(
-        clean, confidence, under, attacked, torch.tensor(time.perf_counter() - started, dtype=torch.float64)
-    )
+        watch.advance(suites.attack_steps * len(some_rows), "attack")
+    seconds = torch.tensor(time.perf_counter() - started, dtype=torch.float64)
+    return Outcomes(clean, confidence, under, torch.cat(stayed), seconds)
+
+
+def some(pictures: Pictures, count: int) -> Int64[Tensor, "rows"]:
+    """The rows of so many test pictures, every class with its share: the same for every model; all if there are fewer.
+
+    Data sets often come sorted by class, so the first ones would not do.
+    """
+    if not 0 < count < len(pictures):
+        return torch.arange(min(count, len(pictures)))
+    classes = len(pictures.labels.unique())
+    return choose(pictures.labels, max(count, classes), Key(0).fold("some test pictures").at(pictures.index))
 
 
 @torch.inference_mode()
@@ -211,13 +224,13 @@ def load_outcomes(path: Path) -> Outcomes:
 
 
 def pool(
-    outcomes: Sequence[Outcomes], labels: Labels, classes: Sequence[str], suites: Suites, *, seed: int = 0
+    outcomes: Sequence[Outcomes], pictures: Pictures, classes: Sequence[str], suites: Suites, *, seed: int = 0
 ) -> Evaluation:
     """The figures of one method from the outcomes of its runs (one per seed), with intervals over pictures and seeds.
 
     Args:
         outcomes: one per run, on the same pictures.
-        labels: of all test pictures, shape (n,).
+        pictures: all test pictures.
         classes: the names of the labels.
         suites: what was measured.
         seed: of the bootstrap.
@@ -225,14 +238,14 @@ def pool(
     key = Key(seed).fold("bootstrap")
     clean = torch.stack([one.clean for one in outcomes])
     confidence = torch.stack([one.confidence for one in outcomes])
-    worst, which = metrics.worst_class(clean.float(), labels, classes, key.fold("worst class"))
+    worst, which = metrics.worst_class(clean.float(), pictures.labels, classes, key.fold("worst class"))
     corrupted = worst_corrupted = attacked = None
     cells: list[Cell] = []
     if suites.corruptions:
         under = torch.stack([one.corrupted for one in outcomes])
         per_picture = under.float().mean(dim=(1, 2))
         corrupted = metrics.accuracy(per_picture, key.fold("corrupted"))
-        kept = labels[: per_picture.shape[1]]
+        kept = pictures.labels[some(pictures, suites.corrupted_pictures)]
         worst_corrupted, _ = metrics.worst_class(per_picture, kept, classes, key.fold("worst class corrupted"))
         cells = [
             Cell(name, severity, metrics.accuracy(under[:, row, column], key.fold(name).fold(severity)))
