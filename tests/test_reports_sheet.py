@@ -17,7 +17,8 @@ from mechaug.keys import Key, noise_field
 from mechaug.laws import Law, Quantity, quantity
 from mechaug.mechanisms import Chain, Jpeg
 from mechaug.mechanisms.base import Mechanism, Parameters, draw_quantities, neutral_quantities, parameters, per_image
-from mechaug.reports.sheet import caption, load_photo, sheet, write_sheet
+from mechaug.reports.photo import load_photo
+from mechaug.reports.sheet import caption, sheet, write_sheet
 from mechaug.types import Image, PerImage, Seeds
 
 

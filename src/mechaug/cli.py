@@ -7,7 +7,7 @@ import dataclasses
 import errno
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,6 +29,34 @@ Net = Literal["auto", "small", "resnet18", "wrn-40-2", "wrn-28-4"]
 
 
 @dataclass(frozen=True)
+class Training:
+    """How to train, and on how much; what is not given is what suits the data."""
+
+    net: Net = "auto"
+    """Architecture; auto is what suits the data."""
+    epochs: Count = None
+    """Passes over the training pictures."""
+    steps: Count = None
+    """End training after so many steps, if that is sooner."""
+    batch_size: Count = None
+    """Pictures per step."""
+    learning_rate: Number = None
+    """The peak of the schedule."""
+    train_size: Count = None
+    """Use only so many training pictures."""
+    image_size: Count = None
+    """Side of the pictures, for folders of larger ones."""
+    flips: Literal["auto", "yes", "no"] = "auto"
+    """Whether a mirrored picture keeps its label; auto is no for signs and yes for all else."""
+    skip_bad: bool = False
+    """Leave out pictures that cannot be read, and say how many, instead of stopping."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto for cuda where there is one."""
+    checkpoint_seconds: float = 30.0
+    """At most so long between checkpoints: what is done again after a kill."""
+
+
+@dataclass(frozen=True)
 class Study:
     """Train one net by several augmentations, measure each, and write one page that shows who wins where."""
 
@@ -41,32 +69,11 @@ class Study:
     """Who is compared: none, flip-crop, augmix, augmix-jsd, camera, camera-jsd."""
     seeds: tuple[int, ...] = (0,)
     """One training per method and seed; three or more say how much figures vary between trainings."""
-    net: Net = "auto"
-    """Architecture; auto is what suits the data."""
-    epochs: Count = None
-    """Passes over the training pictures; by default what suits the data."""
-    steps: Count = None
-    """End training after so many steps, if that is sooner."""
-    batch_size: Count = None
-    """Pictures per step."""
-    learning_rate: Number = None
-    """The peak of the schedule."""
-    train_size: Count = None
-    """Use only so many training pictures."""
     test_size: Count = None
     """Measure only on so many test pictures."""
     attack_size: int = 500
     """Attack only so many of them; 0 leaves the attack out."""
-    image_size: Count = None
-    """Side of the pictures, for folders of larger ones."""
-    flips: Literal["auto", "yes", "no"] = "auto"
-    """Whether a mirrored picture keeps its label; auto is no for signs and yes for all else."""
-    skip_bad: bool = False
-    """Leave out pictures that cannot be read, and say how many, instead of stopping."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto for cuda where there is one."""
-    checkpoint_seconds: float = 30.0
-    """At most so long between checkpoints: what a killed study does again."""
+    training: Training = Training()
 
 
 @dataclass(frozen=True)
@@ -81,28 +88,7 @@ class Train:
     """none, flip-crop, augmix, augmix-jsd, camera or camera-jsd."""
     seed: int = 0
     """Of the weights, the order and the augmentation."""
-    net: Net = "auto"
-    """Architecture; auto is what suits the data."""
-    epochs: Count = None
-    """Passes over the training pictures; by default what suits the data."""
-    steps: Count = None
-    """End training after so many steps, if that is sooner."""
-    batch_size: Count = None
-    """Pictures per step."""
-    learning_rate: Number = None
-    """The peak of the schedule."""
-    train_size: Count = None
-    """Use only so many training pictures."""
-    image_size: Count = None
-    """Side of the pictures, for folders of larger ones."""
-    flips: Literal["auto", "yes", "no"] = "auto"
-    """Whether a mirrored picture keeps its label; auto is no for signs and yes for all else."""
-    skip_bad: bool = False
-    """Leave out pictures that cannot be read."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto for cuda where there is one."""
-    checkpoint_seconds: float = 30.0
-    """At most so long between checkpoints: what a killed training does again."""
+    training: Training = Training()
 
 
 @dataclass(frozen=True)
@@ -219,7 +205,7 @@ def _study(options: Study) -> None:
     with Line() as line:
         result = run_study(
             config, options.out, command=_command("study", options), watch=line,
-            checkpoint_seconds=options.checkpoint_seconds,
+            checkpoint_seconds=options.training.checkpoint_seconds,
         )  # fmt: skip
     page = options.out / "report.html"
     write([options.out / "result.json"], page)
@@ -236,7 +222,7 @@ def _train(options: Train) -> None:
     with claim(config, options.out), Line() as line:
         fitted = train_method(
             config, load_data(config), method(options.method), options.seed, options.out, line,
-            checkpoint_seconds=options.checkpoint_seconds,
+            checkpoint_seconds=options.training.checkpoint_seconds,
         )  # fmt: skip
     print(  # noqa: T201
         f"trained {fitted.steps} steps in {fitted.seconds:.0f} s ({fitted.images_per_second:,.0f} pictures/s)\n"
@@ -298,22 +284,25 @@ def _config(options: Study | Train, methods: tuple[str, ...], seeds: tuple[int, 
     from mechaug.evaluation.run import Suites
     from mechaug.training.engine import resolve_precision
 
-    recipe = default_recipe(options.data, None if options.net == "auto" else options.net)
-    given = {name: getattr(options, name) for name in ("epochs", "steps", "batch_size", "learning_rate")}
+    given = options.training
+    recipe = default_recipe(options.data, None if given.net == "auto" else given.net)
+    changes = {name: getattr(given, name) for name in ("epochs", "steps", "batch_size", "learning_rate")}
+    device = _device(given.device)
     try:
-        recipe = recipe.replace(**{name: value for name, value in given.items() if value is not None})
+        recipe = recipe.replace(
+            # What auto means here is written down, so that a study that moves to another kind of machine is told so.
+            precision=resolve_precision(recipe.precision, device),
+            **{name: value for name, value in changes.items() if value is not None},
+        )
     except ValueError as error:
         raise UserError(str(error)) from error
-    device = _device(options.device)
-    # What auto means here is written down, so that a study that moves to another kind of machine is told so.
-    recipe = recipe.replace(precision=resolve_precision(recipe.precision, device))
-    flips = not options.data.startswith("signs") if options.flips == "auto" else options.flips == "yes"
     study = isinstance(options, Study)
     return StudyConfig(
         data=options.data, methods=methods, seeds=seeds, recipe=recipe,
         suites=Suites(attacked_pictures=options.attack_size) if study else Suites(),
-        train_size=options.train_size, test_size=options.test_size if study else 0,
-        image_size=options.image_size, skip_bad=options.skip_bad, flips=flips, device=device,
+        train_size=given.train_size, test_size=options.test_size if study else 0, image_size=given.image_size,
+        skip_bad=given.skip_bad, device=device,
+        flips=given.flips == "yes" or (given.flips == "auto" and not options.data.startswith("signs")),
     )  # fmt: skip
 
 
@@ -331,13 +320,17 @@ def _device(name: str) -> str:
 
 def _command(name: str, options: object) -> str:
     """The command line that means these options, without those that are the default."""
-    words = ["mechaug", name]
+    return shlex.join(["mechaug", name, *_words(options)])
+
+
+def _words(options: object) -> Iterator[str]:
     for field in dataclasses.fields(options):  # type: ignore[arg-type]
         value = getattr(options, field.name)
-        if value != field.default:
+        if dataclasses.is_dataclass(value):
+            yield from _words(value)
+        elif value != field.default:
             values = value if isinstance(value, tuple) else (value,)
-            words += ["--" + field.name.replace("_", "-"), *(() if value is True else map(str, values))]
-    return shlex.join(words)
+            yield from ("--" + field.name.replace("_", "-"), *(() if value is True else map(str, values)))
 
 
 def _print_ranking(result: "Result") -> None:
