@@ -12,7 +12,7 @@ from mechaug.evaluation.result import Measurement, Result, read_result
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULT = ROOT / "benchmarks" / "results" / "0.1.0" / "signs" / "result.json"
-PICTURE = ROOT / "docs" / "images" / "sheet.png"
+PICTURE = ROOT / "docs" / "images" / "sheet.jpg"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->"
 
 
@@ -57,9 +57,9 @@ def draw_picture() -> None:
 
     key = Key(seed=0).at([SIGN_INDEX])
     label = torch.tensor([CLASSES.index("speed_limit")])
-    photograph = render(label, draw_nuisances(key, label), size=160)
-    drawn = sheet(photograph, [kind() for kind in CHAIN_ORDER], columns=6, key=key)
-    write_file(PICTURE, lambda temporary: drawn.save(temporary, format="PNG", optimize=True))
+    photograph = render(label, draw_nuisances(key, label), size=144)
+    drawn = sheet(photograph, [kind() for kind in CHAIN_ORDER], columns=6, key=Key(seed=0))
+    write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
 
 SIGN_INDEX = 5

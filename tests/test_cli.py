@@ -114,6 +114,7 @@ def test_more_pictures_than_there_are(capsys: pytest.CaptureFixture[str], tmp_pa
         (["--learning-rate", "-1"], "learning_rate"),
         (["--train-size", "100", "--batch-size", "5000"], "batch"),
         (["--train-size", "5"], "5"),
+        (["--train-size", "100", "--test-size", "0"], "--test-size"),
         (["--device", "quantum"], "quantum"),
     ],
 )

@@ -82,7 +82,7 @@ def test_pictures_are_resized_when_asked(arrays):
         ({"train_size": 1}, "--train-size 1 is too small: there are 2 classes"),
         ({"train_size": -5}, "--train-size -5 is too small"),
         ({"test_size": 31}, "--test-size 31 is too large: there are 30"),
-        ({"test_size": 0}, "--test-size 0 is too small"),
+        ({"train_size": 0, "test_size": 0}, "leave nothing"),
         ({"image_size": 4}, "at least 8"),
         ({"image_size": 100_000_000}, "GB of memory"),
     ],
@@ -92,7 +92,14 @@ def test_sizes_that_do_not_fit_are_refused(arrays, options, message):
         load(arrays, **options)
 
 
-@pytest.mark.parametrize(("split", "size"), [("train", 9), ("test", 9), ("test", 0)])
+@pytest.mark.parametrize(("split", "size"), [("train", 9), ("test", 9), ("test", 1)])
 def test_fewer_signs_than_classes_are_refused(split, size):
     with pytest.raises(UserError, match=f"--{split}-size {size} is too small: there are 10 classes"):
         load("signs", **{f"{split}_size": size})
+
+
+def test_training_alone_reads_no_test_pictures(arrays):
+    trained = load(arrays, test_size=0)
+    assert len(trained.test) == 0 and len(trained.train) > 0
+    assert trained.test.pixels.shape[1:] == trained.train.pixels.shape[1:]
+    assert len(load("signs", train_size=10, test_size=0).test) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mechaug.config import StudyConfig
 from mechaug.data.pictures import DataSet
+from mechaug.errors import UserError
 from mechaug.evaluation.result import MethodResult, Result, Run, write_result
 from mechaug.evaluation.run import CorruptedPictures, Outcomes, load_outcomes, mean, measure, pool, save_outcomes
 from mechaug.job import claim, flip_crop, load_data, make_result, release, restore_net, train_method
@@ -39,6 +40,8 @@ def run_study(
     watch, started = watch or Silent(), time.perf_counter()
     with claim(config, folder):
         data = load_data(config)
+        if not len(data.test):
+            raise UserError("a study measures what it trains: ask for test pictures with --test-size")
         if data.note:
             watch.say(f"{data.name}: {data.note}")
         methods = [method(name) for name in config.methods]

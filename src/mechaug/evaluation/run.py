@@ -145,9 +145,11 @@ def measure(
         watch: listens to the progress.
 
     Raises:
-        UserError: the model's output does not fit the classes, or is not finite.
+        UserError: there are no pictures, the model's output does not fit the classes, or is not finite.
     """
     watch, device, started = watch or Silent(), torch.device(device), time.perf_counter()
+    if not len(pictures):
+        raise UserError("there are no test pictures to measure on: ask for some with --test-size")
     model = model.to(device).eval()
     rows = some(pictures, suites.corrupted_pictures)
     attacked_rows = some(pictures, suites.attacked_pictures)
