@@ -18,8 +18,7 @@ test: .venv/installed-test
 	$(BIN)/pytest -q -m "not slow and untyped"
 
 test-slow: .venv/installed-test
-	$(BIN)/pytest -q -m "slow and not untyped" $(TYPED)
-	$(BIN)/pytest -q -m "slow and untyped"
+	$(BIN)/pytest -q -m slow
 
 lint: .venv/installed-test
 	$(BIN)/ruff check src tests benchmarks examples
