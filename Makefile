@@ -1,13 +1,12 @@
 # make demo        set up and run the study on the embedded data set
 # make test        set up and run all tests but the slow ones
 # make test-slow   the slow ones
-# make lint        style and types
 
 PYTHON ?= python3
 BIN := .venv/bin
 TYPED := --jaxtyping-packages=mechaug,typechecker.check
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow clean
 
 demo: .venv/installed
 	$(BIN)/mechaug study --data signs --out runs/demo
@@ -19,11 +18,6 @@ test: .venv/installed-test
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -q -m slow
-
-lint: .venv/installed-test
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
-	$(BIN)/pyright
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

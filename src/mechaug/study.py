@@ -56,8 +56,8 @@ def run_study(
         base = flip_crop(config, data)
         gallery = write_gallery(data, methods, config.suites.corruptions, folder, base=base, seed=0)
         result = make_result(
-            f"{data.name}: {len(methods)} ways to train {config.recipe.net}", command, started, data, config.suites,
-            entries, gallery,
+            f"{data.name}: {len(methods)} ways to train the net “{config.recipe.net}”", command, started, data,
+            config.suites, entries, gallery,
             net=config.recipe.net, seeds=config.seeds, epochs=config.recipe.epochs, device=config.device,
         )  # fmt: skip
         write_result(result, folder / "result.json")

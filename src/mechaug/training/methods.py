@@ -68,7 +68,7 @@ METHODS: Final[tuple[Method, ...]] = (
     ),
     Method(
         "flip-crop", "Flip and crop", "baseline", "Random crops of the padded picture, mirrored where that keeps the "
-        "meaning; every method below starts from it.", True, None, CrossEntropy("clean")
+        "meaning; every method but 'none' starts from it.", True, None, CrossEntropy("clean")
     ),
     Method(
         "augmix", "AugMix", "heuristic", "Mixtures of chains of image operations, cross-entropy on the mixture alone "
