@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from mechaug.evaluation.result import Measurement, Result, read_result
+from mechaug.reports.findings import findings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -28,6 +29,8 @@ def figures(result: Result) -> str:
         seconds = sum(run.train_seconds for run in entry.runs) / len(entry.runs)
         cells = [_cell(scores.clean), _cell(scores.corrupted), _cell(scores.attacked), f"{seconds:.0f}"]
         lines.append(f"| {entry.title} | {' | '.join(cells)} |")
+    verdict = findings(result)[0]
+    lines.append(f"\n{verdict.headline}. {verdict.text}")
     data, where = result.data, result.environment
     seeds = len(result.seeds)
     lines.append(

@@ -51,7 +51,7 @@ class Training:
     skip_bad: bool = False
     """Leave out pictures that cannot be read, and say how many, instead of stopping."""
     device: str = "auto"
-    """cpu, cuda, mps, or auto for cuda where there is one."""
+    """cpu, cuda, or auto for cuda where there is one."""
     checkpoint_seconds: float = 30.0
     """At most so long between checkpoints: what is done again after a kill."""
 
@@ -110,7 +110,7 @@ class Evaluate:
     skip_bad: bool = False
     """Leave out pictures that cannot be read."""
     device: str = "auto"
-    """cpu, cuda, mps, or auto for cuda where there is one."""
+    """cpu, cuda, or auto for cuda where there is one."""
 
 
 @dataclass(frozen=True)

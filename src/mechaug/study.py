@@ -54,10 +54,11 @@ def run_study(
                 runs.append(_run(config, data, corrupted, chosen, seed, folder, watch, checkpoint_seconds))
             entries.append(_entry(config, data, chosen, runs))
         base = flip_crop(config, data)
+        ways = f"{len(methods)} ways" if len(methods) > 1 else "one way"
         gallery = write_gallery(data, methods, config.suites.corruptions, folder, base=base, seed=0)
         result = make_result(
-            f"{data.name}: {len(methods)} ways to train the net “{config.recipe.net}”", command, started, data,
-            config.suites, entries, gallery,
+            f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, config.suites,
+            entries, gallery,
             net=config.recipe.net, seeds=config.seeds, epochs=config.recipe.epochs, device=config.device,
         )  # fmt: skip
         write_result(result, folder / "result.json")
