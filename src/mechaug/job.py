@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from mechaug import spec
@@ -226,9 +225,3 @@ def _differences(old: dict[str, object], new: dict[str, object]) -> list[str]:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def release(device: str) -> None:
-    """Give cached memory of a device back between jobs."""
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()

@@ -14,7 +14,7 @@ from mechaug.data.pictures import DataSet
 from mechaug.errors import UserError
 from mechaug.evaluation.result import MethodResult, Result, Run, write_result
 from mechaug.evaluation.run import CorruptedPictures, Outcomes, load_outcomes, mean, measure, pool, save_outcomes
-from mechaug.job import claim, flip_crop, load_data, make_result, release, restore_net, train_method
+from mechaug.job import claim, flip_crop, load_data, make_result, restore_net, train_method
 from mechaug.reports.gallery import write_gallery
 from mechaug.training.methods import Method, method
 from mechaug.watch import Silent, Watch
@@ -73,7 +73,6 @@ def _run(
     own = folder / "runs" / chosen.name / f"seed-{seed}"
     if not (own / "training.json").exists():
         train_method(config, data, chosen, seed, own, watch, checkpoint_seconds=checkpoint_seconds)
-        release(config.device)
     if not (own / "outcomes.safetensors").exists():
         net, _ = restore_net(own / "model.safetensors")
         outcomes = measure(

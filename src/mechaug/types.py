@@ -1,6 +1,6 @@
 """Array types with their shapes; `b` images of `c` channels, `h` rows and `w` columns."""
 
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 Image = Float[Tensor, "b c h w"]
@@ -20,6 +20,3 @@ Labels = Int64[Tensor, "b"]
 
 Logits = Float[Tensor, "b k"]
 """One row of unnormalised log-probabilities per image, `k` classes."""
-
-Mask = Bool[Tensor, "b"]
-"""One yes or no per image."""

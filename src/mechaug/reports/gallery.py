@@ -12,6 +12,7 @@ from mechaug.evaluation.result import Picture
 from mechaug.files import write_bytes
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Mechanism
+from mechaug.reports.findings import spoken
 from mechaug.training.methods import Method
 from mechaug.types import Bytes, Image
 
@@ -47,7 +48,7 @@ def write_gallery(
     key = Key(seed).fold("corruptions").at(test.index)
     for name in names:
         strip = corruptions.corrupt(test.pixels, name, SEVERITY, key)
-        title = f"{name.replace('_', ' ')}, severity {SEVERITY}"
+        title = f"{spoken(name)}, severity {SEVERITY}"
         add("corruption", title, name, [strip], f"the same test pictures under {title}")
     train = _one_per_class(data.train)
     pictures = train.image(torch.arange(len(train)))

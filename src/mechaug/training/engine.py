@@ -143,11 +143,11 @@ def fit(
             _update_average(average, model, recipe.ema, step)
             loss_sum += loss
             done_steps = step + 1
-            if done_steps % CHECK_EVERY == 0 or done_steps == total:
+            ends = place + 1 == per_epoch or done_steps == total
+            if done_steps % CHECK_EVERY == 0 or ends:
                 _check_finite(loss_sum, done_steps, folder)
             watch.advance(recipe.batch_size, f"loss {loss_sum.item() / (place + 1):.3f}" if place % 5 == 0 else "")
-            if place + 1 == per_epoch or done_steps == total:
-                _check_finite(loss_sum, done_steps, folder)
+            if ends:
                 records.append(_record(epoch, done_steps, loss_sum, place + 1, recipe, total, started))
                 if folder is not None:
                     write_metrics(folder / "metrics.jsonl", records)
