@@ -489,3 +489,12 @@ def test_a_long_permutation_has_no_trend() -> None:
     assert abs(stats.spearmanr(order.numpy(), np.arange(20_000)).statistic) < 4 / np.sqrt(20_000)
     fixed = int((order == torch.arange(20_000)).sum())
     assert fixed < 8  # Poisson(1)
+
+
+def test_several_names_at_once_are_the_same_draws() -> None:
+    names = ["visibility_m", "iso", ""]
+    for key in (Key(3), Key(3).at([5, 1, 2**40]), Key(3).at([]).fold("Haze")):
+        together = key.units(names)
+        assert together.shape == (3, *key.shape)
+        for name, drawn in zip(names, together, strict=True):
+            assert torch.equal(drawn, key.fold(name).unit())

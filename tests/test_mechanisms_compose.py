@@ -31,6 +31,7 @@ from mechaug.mechanisms import (
     Parameters,
     Sensor,
     Viewpoint,
+    base,
     compose,
     parameters,
     to_light,
@@ -139,8 +140,8 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    monkeypatch.setattr(compose, "to_light", counted(to_light))
-    monkeypatch.setattr(compose, "to_picture", counted(to_picture))
+    monkeypatch.setattr(base, "to_light", counted(to_light))
+    monkeypatch.setattr(base, "to_picture", counted(to_picture))
     return made
 
 
@@ -194,7 +195,7 @@ def test_a_picture_stays_one_where_a_mechanism_overshoots() -> None:
 def test_parameters_of_another_length_are_refused() -> None:
     chain = Chain(Exposure(), Haze())
     short = ChainParams(chain.sample(keys(2)).steps[:1])
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="Chain takes 4 tensors of parameters, not 1"):
         chain.apply(example_pictures(2), short)
 
 

@@ -150,6 +150,15 @@ class Key:
         words = self.words(_product(shape))
         return ((words.double() + 0.5) * 2.0**-32).reshape((*self.shape, *shape))
 
+    def units(self, names: Sequence[str]) -> Float[Tensor, "n ..."]:
+        """`self.fold(name).unit()` for several names at once, stacked in front: one pass of the generator for all."""
+        labels = torch.tensor([self.fold(name)._label for name in names], device=self.device)
+        labels = labels.reshape(len(names), *(1,) * len(self.shape), 2)
+        none = torch.zeros_like(labels[..., 0])
+        counter = (labels[..., 0], labels[..., 1], none, torch.full_like(none, _DRAW))
+        word = philox(counter, (self._words[..., 0], self._words[..., 1]))[0]
+        return (word.double() + 0.5) * 2.0**-32
+
     def uniform(self, low: float = 0.0, high: float = 1.0, *shape: int) -> Float[Tensor, "..."]:
         """Uniform float32 numbers in [low, high], shape (*batch, *shape)."""
         return (low + (high - low) * self.unit(*shape)).float()

@@ -139,14 +139,20 @@ def draw_law(law: Law, key: Key, meaning: Quantity) -> Float[Tensor, "..."]:
     """
     if isinstance(law, int | float):
         return torch.full(key.shape, float(law), device=key.device)
-    unit = key.unit()
+    return at_quantile(law, key.unit(), meaning)
+
+
+def at_quantile(law: Law, unit: Float[Tensor, "..."], meaning: Quantity) -> Float[Tensor, "..."]:
+    """The float32 values of a range or a distribution at given quantiles, strictly between 0 and 1, in float64."""
     if isinstance(law, tuple):
         low, high = law
         if meaning.scale == "log" and low < high:
             drawn = torch.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
         else:
             drawn = low + (high - low) * unit
-    else:
+    elif isinstance(law, Distribution):
         # Distributions hold CPU numbers; their quantiles are computed there and moved.
-        drawn = law.icdf(unit.cpu()).to(key.device)
+        drawn = law.icdf(unit.cpu()).to(unit.device)
+    else:
+        drawn = torch.full_like(unit, law)
     return drawn.clamp(meaning.low, meaning.high).float()

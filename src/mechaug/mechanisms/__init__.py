@@ -5,11 +5,22 @@ from collections.abc import Mapping
 from mechaug.mechanisms.atmosphere import Haze, HazeParams
 from mechaug.mechanisms.base import Domain, Group, Mechanism, Parameters, Semigroup, Structure, parameters
 from mechaug.mechanisms.codec import Jpeg, JpegParams
-from mechaug.mechanisms.compose import Chain, ChainParams, Maybe, Mix, MixParams, OneOf, OneOfParams, overlapping
+from mechaug.mechanisms.compose import (
+    Chain,
+    ChainParams,
+    Maybe,
+    Mix,
+    MixParams,
+    OneOf,
+    OneOfParams,
+    overlapping,
+    with_view,
+)
 from mechaug.mechanisms.illumination import Exposure, ExposureParams
 from mechaug.mechanisms.light import to_light, to_picture
 from mechaug.mechanisms.optics import Defocus, DefocusParams
 from mechaug.mechanisms.sensor import Sensor, SensorParams
+from mechaug.mechanisms.view import VIEWS, View
 from mechaug.mechanisms.viewpoint import Viewpoint, ViewpointParams
 
 CHAIN_ORDER: tuple[type[Mechanism], ...] = (Viewpoint, Haze, Defocus, Exposure, Sensor, Jpeg)
@@ -19,7 +30,7 @@ TYPES: Mapping[str, type] = {
     cls.__name__: cls
     for cls in (
         *CHAIN_ORDER, ViewpointParams, ExposureParams, HazeParams, DefocusParams, SensorParams, JpegParams,
-        Chain, ChainParams, Maybe, OneOf, OneOfParams, Mix, MixParams,
+        Chain, ChainParams, Maybe, OneOf, OneOfParams, Mix, MixParams, View,
     )
 }  # fmt: skip
 """What may occur in a stored mechanism or in stored parameters, by name."""
@@ -27,6 +38,7 @@ TYPES: Mapping[str, type] = {
 __all__ = [
     "CHAIN_ORDER",
     "TYPES",
+    "VIEWS",
     "Chain",
     "ChainParams",
     "Defocus",
@@ -50,10 +62,12 @@ __all__ = [
     "Sensor",
     "SensorParams",
     "Structure",
+    "View",
     "Viewpoint",
     "ViewpointParams",
     "overlapping",
     "parameters",
     "to_light",
     "to_picture",
+    "with_view",
 ]

@@ -8,14 +8,15 @@ branches on tensor values. `apply(picture, params)` is what users call: pictures
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import register_pytree_node, tree_leaves, tree_map
 
 from mechaug.keys import Key
-from mechaug.laws import check_law, draw_law, quantities
+from mechaug.laws import at_quantile, check_law, draw_law, quantities
+from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.mechanisms.light import to_light, to_picture
 from mechaug.types import Image
 
@@ -129,16 +130,34 @@ class Mechanism(ABC, Generic[P]):
         for leaf in tree_leaves(params):
             if leaf.shape[0] != picture.shape[0]:
                 raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
-        return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
+        step = _images_at_once(picture, params)
+        if step >= picture.shape[0]:
+            return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
+        out = torch.empty_like(picture)
+        for start in range(0, picture.shape[0], step):
+            part = slice(start, start + step)
+            some = params.map(lambda leaf, part=part: leaf[part])
+            torch.clamp(self.transform_in("picture", picture[part], some), 0.0, 1.0, out=out[part])
+        return out
 
     @final
     def transform_in(self, domain: Domain, x: Image, params: P) -> Image:
-        """`transform` for images in another domain: converted there, and the result back."""
+        """`transform` for images in another domain: converted there, and the result back.
+
+        No work is done for images whose parameters are neutral: they come back bit for bit.
+        """
+        rows = busy_rows(self, params)
+        if rows is not None:
+            if rows.numel() == 0:
+                return x
+            return x.index_copy(0, rows, self._converted(domain, x[rows], params.rows(rows)))
+        return self._converted(domain, x, params)
+
+    @final
+    def _converted(self, domain: Domain, x: Image, params: P) -> Image:
         if domain == self.domain:
             return self.transform(x, params)
-        if domain == "picture":
-            return to_picture(self.transform(to_light(x), params))
-        return to_light(self.transform(to_picture(x), params))
+        return converted(self.transform(converted(x, domain, self.domain), params), self.domain, domain)
 
     @final
     def __call__(self, picture: Image, key: Key) -> Image:
@@ -175,6 +194,51 @@ def check_picture(picture: Tensor) -> None:
         raise ValueError(f"pictures have shape (batch, channels, height, width), not {tuple(picture.shape)}")
 
 
+_AT_ONCE: Final = 2**18
+"""Numbers of a batch that are worked on at once on a CPU: a chain's intermediate results stay in its cache."""
+
+
+def _images_at_once(picture: Image, params: Parameters) -> int:
+    """How many images to work on at a time; all of them where memory is no bottleneck or autograd is recording."""
+    if picture.device.type != "cpu" or not values_known() or needs_gradient(picture, *tree_leaves(params)):
+        return picture.shape[0]
+    return max(1, _AT_ONCE // max(1, picture.shape[1:].numel()))
+
+
+def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
+    """The images whose parameters are not neutral, or None where that is all of them or cannot be asked.
+
+    Whole numbers (seeds, choices) are not looked at: without its quantities a mechanism does nothing.
+
+    Raises:
+        ValueError: the parameters are not those of this mechanism.
+    """
+    leaves, neutral = tree_leaves(params), tree_leaves(mechanism.neutral(1))
+    if len(leaves) != len(neutral):
+        raise ValueError(
+            f"{type(mechanism).__name__} takes {len(neutral)} tensors of parameters, not {len(leaves)}: "
+            "these were drawn by another mechanism"
+        )
+    if not values_known() or needs_gradient(*leaves):
+        return None
+    apart = [
+        (leaf != nothing.to(leaf)).unsqueeze(-1).flatten(1).any(1)
+        for leaf, nothing in zip(leaves, neutral, strict=True)
+        if leaf.is_floating_point()
+    ]
+    if not apart:
+        return None
+    busy = torch.stack(apart).any(0)
+    return None if busy.all() else busy.nonzero().squeeze(-1)
+
+
+def converted(x: Image, here: Domain, there: Domain) -> Image:
+    """Images of one domain in another; unchanged where that is the same."""
+    if here == there:
+        return x
+    return to_light(x) if there == "light" else to_picture(x)
+
+
 def check_laws(mechanism: Any) -> None:  # noqa: ANN401  (any mechanism dataclass)
     """Refuse laws that reach outside the values that exist: what a mechanism's `__post_init__` calls.
 
@@ -188,9 +252,17 @@ def check_laws(mechanism: Any) -> None:  # noqa: ANN401  (any mechanism dataclas
 def draw_quantities(mechanism: Any, key: Key) -> dict[str, Tensor]:  # noqa: ANN401
     """One value per image for every law of a mechanism, each from its own name: (class, field)."""
     own = key.fold(type(mechanism).__name__)
-    return {
-        name: draw_law(getattr(mechanism, name), own.fold(name), meaning) for name, meaning in quantities(mechanism)
+    meanings = dict(quantities(mechanism))
+    drawn = {
+        name: draw_law(law, own, meanings[name])
+        for name in meanings
+        if isinstance(law := getattr(mechanism, name), int | float)
     }
+    open_names = [name for name in meanings if name not in drawn]
+    if open_names:
+        for name, unit in zip(open_names, own.units(open_names), strict=True):
+            drawn[name] = at_quantile(getattr(mechanism, name), unit, meanings[name])
+    return drawn
 
 
 def neutral_quantities(mechanism: Any, batch: int) -> dict[str, Tensor]:  # noqa: ANN401

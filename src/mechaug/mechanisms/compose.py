@@ -12,8 +12,17 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from mechaug.keys import Key
-from mechaug.mechanisms.base import Domain, Mechanism, P, Parameters, parameters, per_image
-from mechaug.mechanisms.light import to_light, to_picture
+from mechaug.mechanisms.base import (
+    Domain,
+    Mechanism,
+    P,
+    Parameters,
+    busy_rows,
+    converted,
+    parameters,
+    per_image,
+)
+from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage, Seeds
 
 
@@ -28,6 +37,21 @@ def label(mechanism: Mechanism[Any]) -> str:
     """What a mechanism is called in keys: its class, with those of the mechanisms that it holds."""
     names = [label(part) for part in parts(mechanism)]
     return f"{type(mechanism).__name__}({','.join(names)})" if names else type(mechanism).__name__
+
+
+def with_view(mechanism: Mechanism[Any], view: View) -> Mechanism[Any]:
+    """The same mechanism, and all that it holds, for pictures of another view."""
+
+    def change(value: Any) -> Any:  # noqa: ANN401  (a field of any mechanism)
+        if isinstance(value, View):
+            return view
+        if isinstance(value, Mechanism):
+            return with_view(value, view)
+        return tuple(map(change, value)) if isinstance(value, tuple) else value
+
+    changed = {field.name: change(getattr(mechanism, field.name)) for field in fields(mechanism)}  # type: ignore[arg-type]
+    make = getattr(type(mechanism), "from_fields", type(mechanism))
+    return make(**changed)
 
 
 def overlapping(mechanism: Mechanism[Any]) -> tuple[str, ...]:
@@ -80,7 +104,8 @@ class Chain(Mechanism[ChainParams]):
     """Mechanisms in the order that light travels.
 
     The picture becomes light before the first mechanism that acts on light, and a picture again where one acts on
-    pictures or the chain ends: one conversion per change. Chains inside a chain are flattened.
+    pictures or the chain ends: one conversion per change. Chains inside a chain are flattened. Where parameters are
+    neutral, no work is done.
 
     Args:
         *mechanisms: at least one.
@@ -111,11 +136,15 @@ class Chain(Mechanism[ChainParams]):
     def transform(self, x: Image, params: ChainParams) -> Image:
         here: Domain = "picture"
         for part, own in zip(self.mechanisms, params.steps, strict=True):
-            if part.domain != here:
-                x = to_light(x) if part.domain == "light" else to_picture(x)
-                here = part.domain
-            x = part.transform(x, own)
-        return to_picture(x) if here == "light" else x
+            rows = busy_rows(part, own)
+            if rows is not None and rows.numel() == 0:
+                continue
+            x, here = converted(x, here, part.domain), part.domain
+            if rows is None:
+                x = part.transform(x, own)
+            else:
+                x = x.index_copy(0, rows, part.transform(x[rows], own.rows(rows)))
+        return converted(x, here, "picture")
 
 
 @final
