@@ -493,7 +493,7 @@ def test_a_long_permutation_has_no_trend() -> None:
 
 def test_several_names_at_once_are_the_same_draws() -> None:
     names = ["visibility_m", "iso", ""]
-    for key in (Key(3), Key(3).at([5, 1, 2**40]), Key(3).at([]).fold("Haze")):
+    for key in (Key(3), Key(3).at([5, 1, 2**40]), Key(3).at(torch.arange(0)).fold("Haze")):
         together = key.units(names)
         assert together.shape == (3, *key.shape)
         for name, drawn in zip(names, together, strict=True):
