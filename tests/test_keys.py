@@ -498,3 +498,17 @@ def test_several_names_at_once_are_the_same_draws() -> None:
         assert together.shape == (3, *key.shape)
         for name, drawn in zip(names, together, strict=True):
             assert torch.equal(drawn, key.fold(name).unit())
+
+
+def test_fields_do_not_depend_on_the_number_of_threads() -> None:
+    seeds, shape = Key(0).at([0, 1, 2]).seed(), [3, 160, 160]
+    threads = torch.get_num_threads()
+    try:
+        fields = []
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            fields.append(noise_field(seeds, shape))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(fields[0], fields[1]) and torch.equal(fields[0], fields[2])
+    assert fields[0].std() == pytest.approx(1.0, abs=0.01)

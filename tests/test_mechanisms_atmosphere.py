@@ -1,14 +1,20 @@
 """Atmosphere: Koschmieder's law and the algebra of layers of air."""
 
 import math
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from mechaug.keys import Key
-from mechaug.mechanisms import Haze, HazeParams, to_light
-from mechaug.testing import example_pictures
+from mechaug.mechanisms import VIEWS, Haze, HazeParams, View, to_light
+from mechaug.mechanisms.atmosphere import koschmieder
+from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+
+UNTYPED = (check_compile, check_no_global_state)
+TYPED = tuple(check for check in CHECKS if check not in UNTYPED)
 
 haze = Haze()
 
@@ -152,3 +158,136 @@ def test_another_law_leaves_the_other_draws_alone(change: dict[str, float]) -> N
 def test_what_does_not_exist_is_refused(laws: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"Haze\(.*=…\)"):
         Haze(**laws)
+
+
+# Distances ----------------------------------------------------------------------------------------------------------
+
+WIDE = View(hfov_deg=90.0, crop=0.8)
+"""A focal length of 0.625 picture widths."""
+
+
+def rays(height: int, width: int, horizon: float = 0.5) -> np.ndarray:
+    """The direction of each pixel's ray, right, down and ahead, for a view whose focal length is 0.625 widths."""
+    right = (np.arange(width) + 0.5) / width - 0.5
+    down = ((np.arange(height) + 0.5) / height - horizon) * height / width
+    return np.stack(np.broadcast_arrays(right, down[:, None], 0.625), -1)
+
+
+def test_a_wall_is_farther_away_at_its_sides() -> None:
+    x = torch.zeros(1, 3, 5, 9).double()
+    found = Haze(depth="radial", view=WIDE).distances_m(x, air(100.0, 40.0))[0, 0]
+    # A ray meets the plane at 40 m ahead after 40/0.625 of its direction.
+    np.testing.assert_allclose(found, np.linalg.norm(rays(5, 9) * 40 / 0.625, axis=-1), rtol=1e-12)
+    assert float(found[2, 4]) == pytest.approx(40.0)
+    # 45° from the axis, where this view's whole frame ends, it would be √2 as far.
+    assert float(found[2, 0]) == pytest.approx(40.0 * math.hypot(1.0, (4 / 9) / 0.625))
+
+
+def test_the_ground_is_met_where_rays_meet_it() -> None:
+    mechanism = Haze(depth="ground", view=WIDE, camera_height_m=2.0, horizon=0.4)
+    found = mechanism.distances_m(torch.zeros(1, 3, 10, 6).double(), air(100.0, 30.0))[0, 0]
+    direction = rays(10, 6, horizon=0.4)
+    assert (direction[:4, :, 1] < 0).all(), "four of ten rows are above the horizon"
+    with np.errstate(divide="ignore"):
+        to_ground = np.where(direction[..., 1] > 0, 2.0 / direction[..., 1], np.inf)
+    # In units of the direction: whichever comes first, the ground or the wall.
+    reach = np.minimum(to_ground, 30.0 / direction[..., 2])
+    np.testing.assert_allclose(found, reach * np.linalg.norm(direction, axis=-1), rtol=1e-12)
+    assert (found[-1] < 5.0).all(), "what is at the feet is near"
+    # In the plane's own terms: height of the camera times focal length over the distance below the horizon.
+    assert float(found[-1, 2]) == pytest.approx(
+        2.0 * 0.625 / (0.55 * 10 / 6) * math.hypot(1.0, (0.55 * 10 / 6) / 0.625, (0.5 / 6) / 0.625)
+    )
+
+
+def test_five_per_cent_of_contrast_is_left_where_the_ground_is_at_the_visibility() -> None:
+    mechanism = Haze(depth="ground", view=WIDE)
+    x = torch.stack((torch.zeros(3, 20, 30), torch.ones(3, 20, 30))).double()
+    # Row 16 of 20 in the middle of the picture is 6.5/30 widths below the horizon, so that the ground is this far.
+    visibility_m = 1.5 / (6.5 / 30) * math.hypot(0.625, 6.5 / 30, 0.5 / 30)
+    params = air(visibility_m, 500.0).map(lambda value: value.expand(2))
+    black, white = mechanism.transform(x, params)
+    left = (white - black)[0]
+    assert float(left[16, 15]) == pytest.approx(0.05, rel=1e-9)
+    assert (left[17:, 15] > 0.05).all(), "nearer ground is clearer"
+    distance = mechanism.distances_m(x, params)[0, 0]
+    torch.testing.assert_close(left, 0.05 ** (distance / visibility_m), rtol=1e-9, atol=1e-15)
+
+
+def test_through_a_narrow_lens_a_wall_is_flat() -> None:
+    x, narrow = example_pictures(2).double(), View(hfov_deg=0.1)
+    params = haze.sample(Key(0).at([1, 2])).map(Tensor.double)
+    flat, radial = haze.transform(x, params), Haze(depth="radial", view=narrow).transform(x, params)
+    torch.testing.assert_close(flat, radial, atol=1e-6, rtol=0)
+    assert (flat - Haze(depth="radial", view=WIDE).transform(x, params)).abs().max() > 0.01
+
+
+def test_light_through_known_distances() -> None:
+    x = example_pictures(2).double()
+    params = haze.sample(Key(0).at([1, 2])).map(Tensor.double)
+    flat = torch.full((2, 1, 32, 32), 35.0).double()
+    expected = haze.transform(x, params.replace(distance_m=torch.full((2,), 35.0).double()))
+    torch.testing.assert_close(haze.through(x, params, flat), expected, atol=1e-12, rtol=0)
+    for depth in ("flat", "radial", "ground"):
+        mechanism = Haze(depth=depth, view=WIDE)
+        known = mechanism.through(x, params, mechanism.distances_m(x, params))
+        torch.testing.assert_close(mechanism.transform(x, params), known, atol=1e-12, rtol=0)
+
+
+def test_the_sky_is_infinitely_far() -> None:
+    x = example_pictures(1).double()
+    sky = torch.full((1, 1, 32, 32), math.inf).double()
+    torch.testing.assert_close(haze.through(x, air(300.0, 1.0, 0.7), sky), torch.full_like(x, 0.7))
+    assert torch.equal(haze.through(x, air(math.inf, 1.0, 0.7), sky), x), "through clear air it is seen as it is"
+
+
+@pytest.mark.parametrize("depth", ["radial", "ground"])
+def test_layers_of_one_air_compose_pixel_by_pixel(depth) -> None:
+    mechanism, x = Haze(depth=depth, view=WIDE), example_pictures(1).double()
+    a, b = air(120.0, 35.0, 0.7), air(300.0, 35.0, 0.7)
+    composed = mechanism.compose(a, b)
+    assert float(composed.visibility_m) == pytest.approx(1 / (1 / 120.0 + 1 / 300.0)), "extinctions add up"
+    twice = mechanism.transform(mechanism.transform(x, a), b)
+    torch.testing.assert_close(mechanism.transform(x, composed), twice, atol=1e-12, rtol=0)
+
+
+def test_koschmieders_law() -> None:
+    x = torch.tensor([[[[0.2, 0.9]]]], dtype=torch.float64)
+    depth = torch.tensor([[[[0.0, math.log(4.0)]]]], dtype=torch.float64)
+    found = koschmieder(x, depth, torch.tensor([0.5]).double())
+    assert found.flatten().tolist() == pytest.approx([0.2, 0.9 / 4 + 0.5 * 3 / 4], rel=1e-12)
+
+
+@pytest.mark.parametrize("fields", [{"camera_height_m": 0.0}, {"horizon": math.nan}])
+def test_geometry_that_does_not_exist_is_refused(fields: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="camera_height_m"):
+        Haze(**fields)
+
+
+@pytest.mark.untyped  # run without run-time checks, which would refuse it first
+def test_an_unknown_geometry_is_refused() -> None:
+    with pytest.raises(ValueError, match="depth=…"):
+        Haze(depth="linear")  # type: ignore[arg-type]
+
+
+# The contract -------------------------------------------------------------------------------------------------------
+
+# Pixel by pixel, layers compose exactly where they are of one air, and over the ground before one wall.
+CASES = {
+    "haze": Case(Haze()),
+    "haze before a wall": Case(Haze(depth="radial", view=VIEWS["dash"], airlight=0.8)),
+    "haze over the ground": Case(Haze(depth="ground", view=VIEWS["dash"], airlight=0.8, distance_m=40.0)),
+}
+
+
+@pytest.mark.parametrize("check", TYPED, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", CASES)
+def test_contract(name: str, check: Callable[[Case], None]) -> None:
+    check(CASES[name])
+
+
+@pytest.mark.untyped
+@pytest.mark.parametrize("check", UNTYPED, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", CASES)
+def test_contract_untyped(name: str, check: Callable[[Case], None]) -> None:
+    check(CASES[name])

@@ -30,6 +30,7 @@ from mechaug.mechanisms import (
     OneOf,
     Parameters,
     Sensor,
+    View,
     Viewpoint,
     base,
     compose,
@@ -507,7 +508,7 @@ NESTED: dict[str, Mechanism[Any]] = {
     "no weights": OneOf(Haze(), Chain(Exposure(), Haze())),
     "all": Chain(
         Maybe(OneOf(Haze(), Mix(Exposure(exposure_ev=Normal(0.1, 0.2)), Maybe(Haze(), 0.3), skip=2.0)), 0.25),
-        Maybe(Chain(Defocus(picture_width_mm=4.0), OneOf(Sensor(), Exposure(), weights=(0.1, 0.9)))),
+        Maybe(Chain(Defocus(view=View(crop=1 / 9)), OneOf(Sensor(), Exposure(), weights=(0.1, 0.9)))),
     ),
 }
 

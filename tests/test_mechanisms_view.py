@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mechaug import spec
-from mechaug.mechanisms import TYPES, VIEWS, Chain, Haze, View
+from mechaug.mechanisms import TYPES, VIEWS, Chain, Exposure, View
 
 
 def test_the_focal_length_of_a_right_angle() -> None:
@@ -70,5 +70,5 @@ def test_impossible_views_are_refused(changes: dict[str, float], sentence: str) 
 def test_a_mechanism_without_a_view_stays_as_it_is() -> None:
     from mechaug.mechanisms import with_view
 
-    chain = Chain(Haze(visibility_m=100.0))
+    chain = Chain(Exposure(exposure_ev=-1.0))
     assert with_view(chain, VIEWS["phone"]) == chain

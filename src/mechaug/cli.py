@@ -26,6 +26,7 @@ BAD_INPUT, INTERRUPTED = 2, 130
 Count = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
 Net = Literal["auto", "small", "resnet18", "wrn-40-2", "wrn-28-4"]
+View = Literal["auto", "photograph", "object", "phone", "dash", "surveillance", "drone"]
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,12 @@ class Show:
     """The photograph."""
     out: Path = Path("sheet.png")
     """The picture to write, .png or .jpg."""
+    only: tuple[str, ...] = ()
+    """Mechanisms by name, such as Haze Rain; by default all, in the order that light travels."""
     size: Count = None
     """Side to which the photograph is cut; by default its own, at most 224."""
+    view: View = "auto"
+    """What the picture was taken with; auto is a whole photograph, or one object cut out of it below 65 pixels."""
     seed: int = 0
     """Of the noise."""
 
@@ -255,10 +260,9 @@ def _evaluate(options: Evaluate) -> None:
 
 
 def _show(options: Show) -> None:
-    from mechaug.mechanisms import CHAIN_ORDER
-    from mechaug.reports.sheet import write_sheet
+    from mechaug.reports.show import show
 
-    write_sheet(options.photo, options.out, [kind() for kind in CHAIN_ORDER], size=options.size, seed=options.seed)
+    show(options.photo, options.out, only=options.only, view=options.view, size=options.size, seed=options.seed)
     print(f"contact sheet: {options.out}")  # noqa: T201
 
 

@@ -20,11 +20,15 @@ from torch.utils._pytree import tree_leaves
 from mechaug import mechanisms, spec
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Group, Mechanism, Parameters, Semigroup
+from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.relatives import BAR_CORRUPTIONS, COMMON_CORRUPTIONS
 from mechaug.types import Image
 
 NEUTRAL_TOLERANCE = 1e-5
 BATCH_TOLERANCE = 1e-6
 """What one picture may differ by between batches: vectorised and scalar code round apart in the last bit."""
+SHORT_CUT_TOLERANCE = 5e-6
+"""What eager short cuts may change against the traced or batched computation: far below a thousandth of a level."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def check_vmap(case: Case) -> None:
     def single(image: Tensor, own: Parameters) -> Tensor:
         return case.mechanism.apply(image[None], own.map(lambda leaf: leaf[None]))[0]
 
-    _close(case, torch.vmap(single)(x, params), case.mechanism.apply(x, params), BATCH_TOLERANCE, "vmap differs")
+    _close(case, torch.vmap(single)(x, params), case.mechanism.apply(x, params), SHORT_CUT_TOLERANCE, "vmap differs")
 
 
 def check_compile(case: Case, *, backend: str = "aot_eager") -> None:
@@ -122,7 +126,7 @@ def check_compile(case: Case, *, backend: str = "aot_eager") -> None:
     # All mechanisms share the code of `apply`, and each is another specialisation of it.
     torch.compiler.reset()
     traced = torch.compile(case.mechanism.apply, fullgraph=True, backend=backend)
-    _close(case, traced(x, params), case.mechanism.apply(x, params), BATCH_TOLERANCE, "compiled pixels differ")
+    _close(case, traced(x, params), case.mechanism.apply(x, params), SHORT_CUT_TOLERANCE, "compiled pixels differ")
 
 
 def check_gradients(case: Case) -> None:
@@ -214,6 +218,15 @@ def check_no_global_state(case: Case) -> None:
         assert torch.equal(first, run()), f"{_name(case)} reads torch's global random state"
 
 
+def check_overlaps(case: Case) -> None:
+    """What a mechanism says it is a relative of are corruptions that exist, each named once."""
+    named = overlapping(case.mechanism)
+    unknown = set(named) - {*COMMON_CORRUPTIONS, *BAR_CORRUPTIONS}
+    assert not unknown, f"{_name(case)} overlaps with what is no common corruption: {', '.join(sorted(unknown))}"
+    own = case.mechanism.overlaps
+    assert len(own) == len(set(own)), f"{_name(case)} names a corruption twice: {', '.join(own)}"
+
+
 CHECKS: tuple[Callable[[Case], None], ...] = (
     check_shape_range,
     check_replay,
@@ -224,6 +237,7 @@ CHECKS: tuple[Callable[[Case], None], ...] = (
     check_neutral,
     check_structure,
     check_json,
+    check_overlaps,
     check_no_global_state,
 )
 

@@ -202,7 +202,8 @@ def _images_at_once(picture: Image, params: Parameters) -> int:
     """How many images to work on at a time; all of them where memory is no bottleneck or autograd is recording."""
     if picture.device.type != "cpu" or not values_known() or needs_gradient(picture, *tree_leaves(params)):
         return picture.shape[0]
-    return max(1, _AT_ONCE // max(1, picture.shape[1:].numel()))
+    # Some operators share work between threads by whole images only.
+    return max(torch.get_num_threads(), _AT_ONCE // max(1, picture.shape[1:].numel()))
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:

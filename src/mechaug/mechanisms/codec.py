@@ -10,7 +10,6 @@ rounding.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
@@ -27,29 +26,31 @@ from mechaug.mechanisms.base import (
     draw_quantities,
     neutral_quantities,
     parameters,
+    per_image,
 )
+from mechaug.mechanisms.eager import values_known
 from mechaug.types import Image, PerImage
 
-# Quantiser steps at quality 50 (T.81, tables K.1 and K.2); rows are vertical frequencies.
-_LUMA_STEPS: Final = torch.tensor(
+# Quantiser steps of luma and chroma at quality 50 (T.81, tables K.1 and K.2); rows are vertical frequencies.
+_STEPS: Final = torch.tensor(
     [
-        [16.0, 11.0, 10.0, 16.0, 24.0, 40.0, 51.0, 61.0],
-        [12.0, 12.0, 14.0, 19.0, 26.0, 58.0, 60.0, 55.0],
-        [14.0, 13.0, 16.0, 24.0, 40.0, 57.0, 69.0, 56.0],
-        [14.0, 17.0, 22.0, 29.0, 51.0, 87.0, 80.0, 62.0],
-        [18.0, 22.0, 37.0, 56.0, 68.0, 109.0, 103.0, 77.0],
-        [24.0, 35.0, 55.0, 64.0, 81.0, 104.0, 113.0, 92.0],
-        [49.0, 64.0, 78.0, 87.0, 103.0, 121.0, 120.0, 101.0],
-        [72.0, 92.0, 95.0, 98.0, 112.0, 100.0, 103.0, 99.0],
-    ]
-)
-_CHROMA_STEPS: Final = torch.tensor(
-    [
-        [17.0, 18.0, 24.0, 47.0, 99.0, 99.0, 99.0, 99.0],
-        [18.0, 21.0, 26.0, 66.0, 99.0, 99.0, 99.0, 99.0],
-        [24.0, 26.0, 56.0, 99.0, 99.0, 99.0, 99.0, 99.0],
-        [47.0, 66.0, 99.0, 99.0, 99.0, 99.0, 99.0, 99.0],
-        *[[99.0] * 8] * 4,
+        [
+            [16.0, 11.0, 10.0, 16.0, 24.0, 40.0, 51.0, 61.0],
+            [12.0, 12.0, 14.0, 19.0, 26.0, 58.0, 60.0, 55.0],
+            [14.0, 13.0, 16.0, 24.0, 40.0, 57.0, 69.0, 56.0],
+            [14.0, 17.0, 22.0, 29.0, 51.0, 87.0, 80.0, 62.0],
+            [18.0, 22.0, 37.0, 56.0, 68.0, 109.0, 103.0, 77.0],
+            [24.0, 35.0, 55.0, 64.0, 81.0, 104.0, 113.0, 92.0],
+            [49.0, 64.0, 78.0, 87.0, 103.0, 121.0, 120.0, 101.0],
+            [72.0, 92.0, 95.0, 98.0, 112.0, 100.0, 103.0, 99.0],
+        ],
+        [
+            [17.0, 18.0, 24.0, 47.0, 99.0, 99.0, 99.0, 99.0],
+            [18.0, 21.0, 26.0, 66.0, 99.0, 99.0, 99.0, 99.0],
+            [24.0, 26.0, 56.0, 99.0, 99.0, 99.0, 99.0, 99.0],
+            [47.0, 66.0, 99.0, 99.0, 99.0, 99.0, 99.0, 99.0],
+            *[[99.0] * 8] * 4,
+        ],
     ]
 )
 
@@ -70,15 +71,17 @@ _COSINES: Final = (
     )
     / 8192.0
 )
+# Two blocks side by side fill the processor's vectors, which one does not: rows take half the time.
+_PAIR: Final = torch.block_diag(_COSINES, _COSINES)
 
-# The encoder's colour weights, whole multiples of 2⁻¹⁶: times 8-bit values they are exact in float32.
-_LUMA_WEIGHTS: Final = (19595 / 65536, 38470 / 65536, 7471 / 65536)
-_BLUE_WEIGHTS: Final = (-11058 / 65536, -21710 / 65536, 32768 / 65536)
-_RED_WEIGHTS: Final = (32768 / 65536, -27439 / 65536, -5329 / 65536)
+# The encoder's weights of red, green and blue in luma, blue and red: times 8-bit values they are exact in float32.
+_COLOURS: Final = (
+    torch.tensor([[19595.0, 38470.0, 7471.0], [-11058.0, -21710.0, 32768.0], [32768.0, -27439.0, -5329.0]]) / 65536
+)
 
 # What the encoder adds before it cuts a value to a whole number: halves go up in luma and down in chroma.
 _UP: Final = 0.5
-_DOWN: Final = 32767 / 65536
+_HALVES: Final = torch.tensor([[_UP], [32767 / 65536], [32767 / 65536]])
 
 
 @parameters
@@ -134,31 +137,61 @@ class Jpeg(Mechanism[JpegParams]):
         return JpegParams(**neutral_quantities(self, batch))
 
     def transform(self, x: Image, params: JpegParams) -> Image:
-        channels, width = x.shape[1], x.shape[3]
-        if channels not in (1, 3):
-            raise ValueError(f"Jpeg takes pictures of 1 or 3 channels, not {channels}")
-        hard = self.rounding == "hard"
+        if x.shape[1] not in (1, 3):
+            raise ValueError(f"Jpeg takes pictures of 1 or 3 channels, not {x.shape[1]}")
+        hard, halved = self.rounding == "hard", self.subsampling == "4:2:0"
         quality = params.quality.to(x.dtype)
-        given = x.unbind(1)
-        rgb = [_whole(255.0 * channel, hard) for channel in given]
-        luma = rgb[0] if channels == 1 else _whole(_weigh(rgb, _LUMA_WEIGHTS), hard)
-        luma = _recode((luma - 128.0)[:, None], _steps(_LUMA_STEPS, quality, hard), hard)[:, 0] + 128.0
-        if channels == 1:
-            decoded = [luma]
-        else:
-            blue = _whole(_weigh(rgb, _BLUE_WEIGHTS), hard, _DOWN)
-            red = _whole(_weigh(rgb, _RED_WEIGHTS), hard, _DOWN)
-            steps = _steps(_CHROMA_STEPS, quality, hard)
-            if self.subsampling == "4:4:4":
-                chroma = _recode(torch.stack((blue, red), 1), steps, hard)
-            else:
-                halved = torch.stack((_halve(blue, hard), _halve(red, hard)), 1)
-                # Only the columns that hold pixels: the decoder's interpolation repeats the last one.
-                chroma = _double(_recode(halved, steps, hard)[..., : -(-width // 2)], hard)[..., : x.shape[2], :width]
-            decoded = [level.clamp(0.0, 255.0) for level in _to_rgb(luma, chroma, hard)]
+        planes, luma_rows = _to_planes(_whole(255.0 * x, hard), halved, hard)
+        planes = _recode(planes, _steps(quality, hard), luma_rows, hard)
+        levels = _from_planes(planes, luma_rows, x.shape, halved, hard)
+        decoded = levels.clamp(0.0, 255.0) / 255.0 if torch.is_grad_enabled() else levels.clamp_(0.0, 255.0).div_(255.0)
+        if values_known() and not bool((quality > 100.0).any()):
+            return decoded
         # A weight of 0 or 1 makes lerp exact, and it is three times as fast as where.
-        kept = (quality > 100.0).to(x.dtype)[:, None, None]
-        return torch.stack([torch.lerp(d / 255.0, g, kept) for d, g in zip(decoded, given, strict=True)], 1)
+        return torch.lerp(decoded, x, per_image((quality > 100.0).to(x.dtype)))
+
+
+def _to_planes(levels: Image, halved: bool, hard: bool) -> tuple[Float[Tensor, "b rows W"], int]:
+    """Luma, then blue and red below it, in whole blocks: one plane, so that all of it is coded at once.
+
+    Halved chroma planes lie side by side: two of their blocks are as wide as the codec's unit of 16 pixels.
+
+    Returns:
+        The plane, with values around 0, and how many of its rows are luma.
+    """
+    height, width = levels.shape[-2:]
+    rows, columns = _up_to(height, 8), _up_to(width, 16)
+    if levels.shape[1] == 1:
+        return _extend(levels[:, 0] - 128.0, rows, columns), rows
+    levels = _whole(_COLOURS.to(levels) @ levels.flatten(2), hard, _HALVES.to(levels)).view_as(levels)
+    luma, chroma = _extend(levels[:, 0] - 128.0, rows, columns), levels[:, 1:]
+    if halved:
+        chroma = _halve(chroma, hard).transpose(1, 2).flatten(2)
+        chroma = _extend(chroma, _up_to(chroma.shape[1], 8), columns)
+    else:
+        chroma = _extend(chroma, rows, columns).flatten(1, 2)
+    return torch.cat((luma, chroma), 1), rows
+
+
+def _from_planes(
+    planes: Float[Tensor, "b rows W"], luma_rows: int, shape: torch.Size, halved: bool, hard: bool
+) -> Image:
+    """Levels around 0 to 255 of pictures of the given shape."""
+    height, width = shape[-2:]
+    luma = planes[:, :height, :width] + 128.0
+    if shape[1] == 1:
+        return luma[:, None]
+    chroma = planes[:, luma_rows:]
+    if halved:
+        # Only what holds pixels: the decoder's interpolation repeats the last of them.
+        chroma = chroma[:, : -(-height // 2)].unflatten(2, (2, -1))[..., : -(-width // 2)]
+        blue, red = _double(chroma, hard)[:, :height, :, :width].unbind(2)
+    else:
+        blue, red = chroma.unflatten(1, (2, -1))[..., :height, :width].unbind(1)
+    r = luma.add(red, alpha=91881 / 65536)
+    g = luma.add(blue, alpha=-22554 / 65536).add_(red, alpha=-46802 / 65536)
+    b = luma.add(blue, alpha=116130 / 65536)
+    return _whole(torch.stack((r, g, b), 1), hard)
 
 
 def _whole(x: Tensor, hard: bool, half: float | Tensor = _UP) -> Float[Tensor, "..."]:
@@ -181,82 +214,69 @@ def _nearest(x: Tensor, hard: bool) -> Float[Tensor, "..."]:
     return whole + (beyond - beyond.detach() if hard else beyond)
 
 
-def _weigh(rgb: Sequence[Tensor], weights: tuple[float, float, float]) -> Float[Tensor, "b h w"]:
-    r, g, b = rgb
-    return (r * weights[0]).add_(g, alpha=weights[1]).add_(b, alpha=weights[2])
-
-
-def _steps(base: Float[Tensor, "8 8"], quality: PerImage, hard: bool) -> Float[Tensor, "b 8 8"]:
-    """The quantiser steps of each image: the table for quality 50, scaled as the reference codec does."""
+def _steps(quality: PerImage, hard: bool) -> Float[Tensor, "b 2 8 8"]:
+    """The quantiser steps of each image: the tables for quality 50, scaled as the reference codec does."""
     known = quality.clamp(1.0, 100.0)
     percent = torch.where(known < 50.0, 5000.0 / known, 200.0 - 2.0 * known)
-    percent = _whole(percent, hard, 0.0)
-    return _whole(base.to(quality) * percent[:, None, None] / 100.0, hard).clamp(1.0, 255.0)
+    percent = per_image(_whole(percent, hard, 0.0))
+    return _whole(_STEPS.to(quality) * percent / 100.0, hard).clamp(1.0, 255.0)
 
 
-def _recode(x: Float[Tensor, "b c h w"], steps: Float[Tensor, "b 8 8"], hard: bool) -> Float[Tensor, "b c h w"]:
+def _recode(
+    x: Float[Tensor, "b H W"], steps: Float[Tensor, "b 2 8 8"], luma_rows: int, hard: bool
+) -> Float[Tensor, "b H W"]:
     """Transform, quantise and transform back, block by block.
 
     Args:
-        x: values around 0, −128 to 127.
-        steps: quantiser steps; rows are vertical frequencies.
+        x: values around 0, −128 to 127; whole blocks, W in pairs.
+        steps: quantiser steps of luma and chroma; rows are vertical frequencies.
+        luma_rows: so many rows are luma, those below are chroma.
         hard: round as the codec does.
     """
-    b, c, h, w = x.shape
-    # Two blocks side by side fill the processor's vectors, which one does not: rows take half the time.
-    H, W = _up_to(h, 8), _up_to(w, 16)
-    x = _extend(_extend(x, -1, W), -2, H)
-    cosines = _COSINES.to(x)
-    pairs = torch.block_diag(cosines, cosines)
-    steps = steps.repeat(1, 1, W // 8)[:, None, None]
-
+    b, H, W = x.shape
+    cosines, pair = _COSINES.to(x), _PAIR.to(x)
+    wide = steps[:, :, None, :, None, :].expand(b, 2, 1, 8, W // 8, 8).reshape(b, 2, 8, W)
+    luma_blocks = luma_rows // 8
+    steps = torch.cat((wide[:, :1].expand(b, luma_blocks, 8, W), wide[:, 1:].expand(b, H // 8 - luma_blocks, 8, W)), 1)
     # Between the two passes of a transform the codec keeps two binary places, hence 4; forward it keeps the factor 8.
-    rows = _whole(x.reshape(b, c, H, W // 16, 16) @ (4.0 * pairs.mT), hard)
-    coefficients = _whole((cosines / 4.0) @ rows.reshape(b, c, H // 8, 8, W), hard)
+    rows = _whole(x.reshape(b, -1, 16) @ (4.0 * pair.mT), hard)
+    coefficients = _whole((cosines / 4.0) @ rows.reshape(b, H // 8, 8, W), hard)
     # Halves are rounded away from zero: the excess is far below the distance between two quotients.
-    quotients = coefficients * ((1.0 + 2.0**-21) / 8.0 / steps)
+    quotients = coefficients * ((1.0 + 2.0**-21) / 8.0) / steps
     columns = _whole((4.0 * cosines.mT) @ (_nearest(quotients, hard) * steps), hard)
-    x = _whole(columns.reshape(b, c, H, W // 16, 16) @ (pairs / 32.0), hard)
-    return x.clamp(-128.0, 127.0).reshape(b, c, H, W)[..., :h, :w]
+    x = _whole(columns.reshape(b, -1, 16) @ (pair / 32.0), hard)
+    return x.clamp(-128.0, 127.0).reshape(b, H, W)
 
 
-def _halve(x: Float[Tensor, "b h w"], hard: bool) -> Float[Tensor, "b h2 w16"]:
+def _halve(x: Float[Tensor, "b c h w"], hard: bool) -> Float[Tensor, "b c h2 w16"]:
     """The mean of every 2×2 pixels; the right edge is repeated before, to whole blocks, as the encoder does."""
-    x = _extend(_extend(x, -1, _up_to(x.shape[-1], 16)), -2, _up_to(x.shape[-2], 2))
-    pairs = x[:, 0::2] + x[:, 1::2]
+    x = _extend(x, _up_to(x.shape[-2], 2), _up_to(x.shape[-1], 16))
+    pairs = x[..., 0::2, :] + x[..., 1::2, :]
     sums = pairs[..., 0::2] + pairs[..., 1::2]
     # The encoder rounds halves down and up in turn, so that the mean does not drift.
     turns = torch.tensor([0.25, 0.5], dtype=x.dtype, device=x.device).repeat(sums.shape[-1] // 2)
     return _whole(sums / 4.0, hard, turns)
 
 
-def _double(x: Float[Tensor, "b c h w"], hard: bool) -> Float[Tensor, "b c 2*h 2*w"]:
+def _double(x: Float[Tensor, "b h c w"], hard: bool) -> Float[Tensor, "b 2*h c 2*w"]:
     """Twice the size: ¾ of the nearer and ¼ of the farther value, vertically and horizontally."""
-    x = torch.cat((x[..., :1, :], x, x[..., -1:, :]), -2) / 16.0
-    above, here, below = x[..., :-2, :], x[..., 1:-1, :], x[..., 2:, :]
-    x = torch.stack((above.add(here, alpha=3.0), below.add(here, alpha=3.0)), -2).flatten(-3, -2)
+    x = torch.cat((x[:, :1], x, x[:, -1:]), 1) / 16.0
+    above, here, below = x[:, :-2], x[:, 1:-1], x[:, 2:]
+    x = torch.stack((above.add(here, alpha=3.0), below.add(here, alpha=3.0)), 2).flatten(1, 2)
     x = torch.cat((x[..., :1], x, x[..., -1:]), -1)
     before, here, after = x[..., :-2], x[..., 1:-1], x[..., 2:]
-    even = _whole(before.add(here, alpha=3.0), hard)
-    odd = _whole(after.add(here, alpha=3.0), hard, 7 / 16)
+    halves = torch.tensor([[_UP], [7 / 16]], dtype=x.dtype, device=x.device)
+    both = _whole(torch.stack((before.add(here, alpha=3.0), after.add(here, alpha=3.0)), -2), hard, halves)
     # Interleaved by a transpose, which copies twice as fast as a stack along the last axis.
-    return torch.stack((even, odd), -2).mT.flatten(-2)
+    return both.mT.flatten(-2)
 
 
-def _to_rgb(luma: Float[Tensor, "b h w"], chroma: Float[Tensor, "b 2 h w"], hard: bool) -> list[Tensor]:
-    blue, red = chroma.unbind(1)
-    r = luma.add(red, alpha=91881 / 65536)
-    g = luma.add(blue, alpha=-22554 / 65536).add_(red, alpha=-46802 / 65536)
-    b = luma.add(blue, alpha=116130 / 65536)
-    return [_whole(level, hard) for level in (r, g, b)]
-
-
-def _extend(x: Tensor, dim: int, size: int) -> Tensor:
-    """`x` with its last row or column repeated up to `size`."""
-    missing = size - x.shape[dim]
-    if missing == 0:
-        return x
-    return torch.cat((x, *[x.narrow(dim, x.shape[dim] - 1, 1)] * missing), dim)
+def _extend(x: Float[Tensor, "*batch h w"], height: int, width: int) -> Float[Tensor, "*batch {height} {width}"]:
+    """`x` with its last row and its last column repeated up to a size."""
+    for dim, size in ((-1, width), (-2, height)):
+        if x.shape[dim] < size:
+            x = torch.cat((x, *[x.narrow(dim, x.shape[dim] - 1, 1)] * (size - x.shape[dim])), dim)
+    return x
 
 
 def _up_to(length: int, multiple: int) -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from torch.nn.functional import grid_sample
 
 from mechaug.keys import Key
 from mechaug.laws import Law, quantity
@@ -16,8 +15,8 @@ from mechaug.mechanisms.base import (
     draw_quantities,
     neutral_quantities,
     parameters,
-    per_image,
 )
+from mechaug.mechanisms.warp import affine_places, keep_still, sample_light, stack_matrix
 from mechaug.types import Image, PerImage
 
 
@@ -73,21 +72,15 @@ class Viewpoint(Group[ViewpointParams]):
         return ViewpointParams(**neutral_quantities(self, batch))
 
     def transform(self, x: Image, params: ViewpointParams) -> Image:
-        height, width = x.shape[-2:]
+        # Each output pixel p looks up where its light came from, the inverse map: R(−rotation) · (p − shift) / scale.
         cos, sin, scale = _turn(params)
-        # Each output pixel looks up where its light came from: the inverse map, in picture widths from the centre.
-        pixel = 1 / width
-        right = (torch.arange(width, device=x.device) + 0.5) * pixel - 0.5 - params.shift_x[:, None]
-        down = (torch.arange(height, device=x.device) + 0.5) * pixel - 0.5 * height / width - params.shift_y[:, None]
-        right, down = (right / scale[:, None])[:, None, :], (down / scale[:, None])[:, :, None]
-        cos, sin = cos[:, None, None], sin[:, None, None]
-        # grid_sample counts −1..1 across the width and −1..1 down the height.
-        grid = torch.stack((2 * (cos * right - sin * down), 2 * width / height * (sin * right + cos * down)), dim=-1)
-        grid = grid.to(x.dtype)
-        seen = grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-        # Places are rounded to a fraction of a pixel; where nothing moves, nothing may change, gradients included.
-        still = (params.rotation_deg == 0) & (params.log2_scale == 0) & (params.shift_x == 0) & (params.shift_y == 0)
-        return seen + torch.where(per_image(still), x - seen, 0.0).detach()
+        cos, sin = cos / scale, sin / scale
+        matrix = stack_matrix(((cos, -sin), (sin, cos)))
+        moved = torch.stack((params.rotation_deg, params.log2_scale, params.shift_x, params.shift_y)).any(0)
+        places = affine_places(
+            matrix.to(x.dtype), params.shift_x.to(x.dtype), params.shift_y.to(x.dtype), *x.shape[-2:]
+        )
+        return keep_still(sample_light(x, places), x, moved)
 
     def compose(self, first: ViewpointParams, second: ViewpointParams) -> ViewpointParams:
         cos, sin, scale = _turn(second)

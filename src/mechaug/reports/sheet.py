@@ -198,7 +198,9 @@ def _words(name: str, meaning: Quantity) -> str:
     """A field's name without its unit: "visibility_m" is "visibility", "log2_scale" is "scale", "iso" is "ISO"."""
     if name == meaning.unit.lower():
         return meaning.unit
-    spelled = {"°": "deg", "e⁻": "e", "µm": "um"}.get(meaning.unit, meaning.unit.lower())
+    spelled = meaning.unit.lower()
+    for sign, word in (("°", "deg"), ("µ", "u"), ("⁻", ""), ("%", "percent"), ("‰", "permille"), ("/", "_")):
+        spelled = spelled.replace(sign, word)
     return name.removesuffix(f"_{spelled}").removeprefix("log2_").replace("_", " ")
 
 

@@ -54,7 +54,7 @@ def object_camera() -> m.Chain:
     stages: tuple[m.Mechanism[Any], ...] = (
         m.Viewpoint(),
         m.Haze(visibility_m=(60.0, 1000.0), distance_m=(10.0, 30.0)),
-        m.Defocus(f_number=(1.4, 5.6), picture_width_mm=4.0),
+        m.Defocus(f_number=(1.4, 5.6), view=m.View(crop=1 / 9)),
         m.Exposure(exposure_ev=(-2.0, 1.0)),
         m.Sensor(iso=(100.0, 6400.0)),
         m.Jpeg(quality=(20.0, 95.0)),

@@ -1,0 +1,101 @@
+"""Write docs/speed.md from the committed throughput results: `python benchmarks/speed.py`.
+
+A test compares the page with what this makes of the files, so that no figure can be typed.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mechaug.files import write_bytes
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "0.1.0"
+PAGE = ROOT / "docs" / "speed.md"
+
+
+def page(record: dict[str, Any]) -> str:
+    """The page in Markdown, losses beside wins."""
+    where = record["environment"]
+    libraries = ", ".join(f"{name} {version}" for name, version in where["libraries"].items() if version)
+    lines = [
+        "# Speed",
+        "",
+        "Pictures per second, draws included, from stored sRGB values to stored sRGB values: what a loop pays. "
+        "Every figure is the median of "
+        f"{record['runs']} runs in which all contenders of a row took turns; ratios are the figures to trust, because "
+        "machines are noisy. `in a chain` is the transform alone, in its own domain: a chain converts between picture "
+        "and light once for all its mechanisms. A *rival* is batched, differentiable and draws per picture, as every "
+        "mechanism here does; *any* is the fastest operation of any library, one by one or one draw for the batch. "
+        "Peers do less physics (no units, stored values instead of light), which their speed shows and ours does not "
+        "hide.",
+        "",
+        f"{where['threads']} threads of one {where['processor']}, {where['date']}; {libraries}. Made by "
+        "`benchmarks/throughput.py` and `benchmarks/speed.py` from "
+        "[the result](../benchmarks/results/0.1.0/throughput-cpu.json).",
+    ]
+    for size, result in record["sizes"].items():
+        count = result["batch"][0]
+        lines += [
+            "",
+            f"## {count} × 3 × {size} × {size} ({result['pictures']})",
+            "",
+            "| mechanism | pictures/s | in a chain | draws | best rival | ratio | best of any | ratio |",
+            "|---|--:|--:|--:|---|--:|---|--:|",
+        ]
+        lines += [_row(row) for row in result["rows"]]
+        lost = [row for row in result["rows"] if (row["ratio_to_best_rival"] or 1) < 1]
+        lost += [row for row in result["rows"] if (row["ratio_to_best"] or 1) < 0.5 and row not in lost]
+        if lost:
+            names = ", ".join(f"{row['name']} ({_worst(row):.2f}×)" for row in lost)
+            lines += ["", f"Slower than a rival, or less than half as fast as any: {names}."]
+    memory = record.get("peak_memory_in_batches")
+    if memory:
+        peaks = " and ".join(f"{value:.1f} batches at {size}×{size}" for size, value in memory.items())
+        lines += ["", f"Peak memory of the full chain of eight stages: {peaks}, beyond the batch itself."]
+    if record["left_out"]:
+        lines += ["", "Left out: " + "; ".join(f"{name} ({why})" for name, why in record["left_out"].items()) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def _row(row: dict[str, Any]) -> str:
+    def best(rows: list[dict[str, Any]]) -> str:
+        if not rows:
+            return "–"
+        first = max(rows, key=lambda peer: peer["per_s"])
+        return f"{first['library']} {first['operation']} {_count(first['per_s'])}"
+
+    rivals = [peer for peer in row["peers"] if peer["rival"]]
+    cells = [
+        row["name"],
+        f"**{_count(row['per_s'])}**",
+        _count(row["transform_per_s"]),
+        f"{100 * row['sample_share']:.0f} %",
+        best(rivals),
+        _ratio(row["ratio_to_best_rival"]),
+        best(row["peers"]),
+        _ratio(row["ratio_to_best"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _worst(row: dict[str, Any]) -> float:
+    return min(ratio for ratio in (row["ratio_to_best_rival"], row["ratio_to_best"]) if ratio)
+
+
+def _count(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,.0f}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}×" if value < 10 else f"{value:.0f}×"
+
+
+def main() -> None:
+    record = json.loads((RESULTS / "throughput-cpu.json").read_text(encoding="utf-8"))
+    write_bytes(PAGE, page(record).encode())
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
