@@ -57,8 +57,8 @@ def ours(mechanism: Mechanism, batch: Batch, device: str) -> dict[str, Callable[
             return mechanism(batch.pictures, key)
 
     x = to_light(batch.pictures) if mechanism.domain == "light" else batch.pictures
-    # In parts of the size that `apply` works on.
-    step = max(1, 2**18 // x[0].numel()) if device == "cpu" else len(x)
+    # In parts as large as those that `apply` works on.
+    step = max(1, 2**20 // x[0].numel()) if device == "cpu" else len(x)
     parts = [(x[i : i + step], params.map(lambda t, i=i: t[i : i + step])) for i in range(0, len(x), step)]
 
     def alone() -> None:

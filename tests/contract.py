@@ -26,8 +26,16 @@ CASES: dict[str, Case] = {
     "viewpoint": Case(m.Viewpoint(), composition_tolerance=0.01, margin=0.25),
     "camera rotation": Case(m.CameraRotation(), composition_tolerance=0.01, margin=0.25),
     "perspective": Case(m.Perspective()),
+    "occlusion": Case(m.Occlusion(area=(0.1, 0.25), softness=(0.02, 0.08))),
+    "illuminant": Case(m.Illuminant()),
+    "illuminant, black bodies": Case(m.Illuminant(locus="planckian")),
+    "falloff": Case(m.Falloff()),
+    "shadow": Case(m.Shadow(breadth=(0.2, 0.5))),
     "exposure": Case(DARKER),
     "haze": Case(m.Haze()),
+    # Where distances differ, layers compose for one air, and on the ground for one distance at which it ends.
+    "haze, radial": Case(m.Haze(depth="radial", view=m.VIEWS["dash"], airlight=0.8)),
+    "haze, ground": Case(m.Haze(depth="ground", view=m.VIEWS["dash"], airlight=0.8, distance_m=40.0)),
     "rain": Case(m.Rain(rate_mm_h=(20.0, 50.0), view=OBJECT)),
     "snow": Case(m.Snow(rate_mm_h=(0.5, 3.0), view=OBJECT)),
     "lens drops": Case(m.LensDrops(drop_mm=(2.0, 4.0), view=OBJECT)),
@@ -43,6 +51,9 @@ CASES: dict[str, Case] = {
     "vignetting": Case(
         m.Vignetting(natural_exponent=(1.0, 4.0), mechanical_ev=(0.5, 2.0), view=m.View(hfov_deg=74.0, crop=0.5))
     ),
+    # Wide enough that the blur is pixels wide at 16 × 16.
+    "gaussian scale": Case(m.GaussianScale(scale_permille=(10.0, 60.0))),
+    "spectral slope": Case(m.SpectralSlope()),
     "motion blur": Case(
         m.MotionBlur(
             exposure_s=(1 / 30, 1 / 15), angular_speed_deg_s=(3.0, 10.0), tremble_deg=(10.0, 60.0), view=OBJECT
@@ -60,6 +71,10 @@ CASES: dict[str, Case] = {
     "tone curve": Case(m.ToneCurve()),
     "denoise": Case(m.Denoise(noise_percent=(2.0, 8.0))),
     "sharpen": Case(m.Sharpen(amount=(0.2, 0.5))),
+    "band dropout": Case(m.BandDropout(gain=(0.2, 0.8))),
+    "rescale": Case(m.Rescale(factor=(1.2, 4.0))),
+    "rescale, nearest": Case(m.Rescale(factor=(1.2, 4.0), up="nearest")),
+    "bit depth": Case(m.BitDepth(), smooth=m.BitDepth(rounding="soft")),
     "jpeg": Case(m.Jpeg(), smooth=m.Jpeg(rounding="soft")),
     "chain": Case(m.Chain(m.Viewpoint(), DARKER, m.Haze(), m.Haze())),
     "maybe": Case(m.Maybe(m.Haze(), 0.75)),

@@ -1,7 +1,6 @@
 """Atmosphere: Koschmieder's law and the algebra of layers of air."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mechaug.keys import Key
-from mechaug.mechanisms import VIEWS, Haze, HazeParams, View, to_light
+from mechaug.mechanisms import Haze, HazeParams, View, to_light
 from mechaug.mechanisms.atmosphere import koschmieder
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import CHECKS, check_compile, check_no_global_state, example_pictures
 
 UNTYPED = (check_compile, check_no_global_state)
 TYPED = tuple(check for check in CHECKS if check not in UNTYPED)
@@ -268,26 +267,3 @@ def test_geometry_that_does_not_exist_is_refused(fields: dict[str, float]) -> No
 def test_an_unknown_geometry_is_refused() -> None:
     with pytest.raises(ValueError, match="depth=…"):
         Haze(depth="linear")  # type: ignore[arg-type]
-
-
-# The contract -------------------------------------------------------------------------------------------------------
-
-# Pixel by pixel, layers compose exactly where they are of one air, and over the ground before one wall.
-CASES = {
-    "haze": Case(Haze()),
-    "haze before a wall": Case(Haze(depth="radial", view=VIEWS["dash"], airlight=0.8)),
-    "haze over the ground": Case(Haze(depth="ground", view=VIEWS["dash"], airlight=0.8, distance_m=40.0)),
-}
-
-
-@pytest.mark.parametrize("check", TYPED, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", UNTYPED, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract_untyped(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])

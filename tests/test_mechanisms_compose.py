@@ -538,7 +538,7 @@ def test_a_stored_combinator_is_equal_where_its_laws_are_numbers() -> None:
         ('{"type": "Chain", "mechanisms": []}', "Chain cannot be read: Chain needs at least one mechanism"),
         ('{"type": "Chain", "mechanisms": [3]}', "Chain cannot be read: .*"),
         ('{"type": "Chain"}', "Chain lacks its field 'mechanisms'"),
-        ('{"type": "Chain", "mechanisms": [{"type": "Blur"}]}', "unknown type 'Blur'; known here: Chain"),
+        ('{"type": "Chain", "mechanisms": [{"type": "Blur"}]}', "unknown type 'Blur'; known here: Aberration"),
         ('{"type": "Haze", "visibility_m": -5.0}', "Haze cannot be read: Haze.visibility_m=….*outside"),
         ('{"type": "Haze", "visibility": 5.0}', "Haze has no field 'visibility'; it has visibility_m"),
     ],

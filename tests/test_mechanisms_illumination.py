@@ -1,7 +1,6 @@
 """Illumination: exposure values are powers of two of the light, lights have their colour, and lamps a place."""
 
 import itertools
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from mechaug import mechanisms
 from mechaug.keys import Key
 from mechaug.mechanisms import Chain, Exposure, ExposureParams, to_light, to_picture
 from mechaug.mechanisms.illumination import Falloff, FalloffParams, Illuminant, IlluminantParams
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import CHECKS, check_compile, check_no_global_state, example_pictures
 
 TYPES = tuple(
     {
@@ -182,25 +181,3 @@ def test_a_distant_lamp_lights_all_alike() -> None:
     x = example_pictures(1).double()
     assert torch.equal(Falloff().transform(x, lamp(float("inf"), 40.0, 30.0)), x)
     torch.testing.assert_close(Falloff().transform(x, lamp(1e6, 40.0, 30.0)), x, atol=3e-6, rtol=0)
-
-
-# The contract -------------------------------------------------------------------------------------------------------
-
-CASES = {
-    "illuminant": Case(Illuminant(), types=TYPES),
-    "illuminant, black bodies": Case(Illuminant(locus="planckian"), types=TYPES),
-    "falloff": Case(Falloff(), types=TYPES),
-}
-
-
-@pytest.mark.parametrize("check", TYPED, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", UNTYPED, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract_untyped(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])

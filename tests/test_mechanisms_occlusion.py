@@ -1,7 +1,6 @@
 """Occlusion: how much is covered, by which shapes, and what lies before what."""
 
 import math
-from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -9,10 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mechaug import mechanisms
 from mechaug.keys import Key
 from mechaug.mechanisms.occlusion import Occlusion, OcclusionParams
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import example_pictures
 
 
 def one(shape: int = 0, *, shapes: int = 2, **changes: float) -> OcclusionParams:
@@ -216,24 +214,3 @@ def test_what_does_not_exist_is_refused() -> None:
         Occlusion(area=(0.1, 0.9))
     with pytest.raises(ValueError, match="1 or 3 channels, not 4"):
         Occlusion()(example_pictures(1, channels=4), Key(0).at([0]))
-
-
-# The contract -------------------------------------------------------------------------------------------------------
-
-TYPES = tuple({**mechanisms.TYPES, "Occlusion": Occlusion, "OcclusionParams": OcclusionParams}.items())
-UNTYPED = (check_compile, check_no_global_state)
-# Edges that are soft at 16 pixels, so that shapes have slopes.
-CASES = {"occlusion": Case(Occlusion(area=(0.1, 0.25), softness=(0.02, 0.08)), types=TYPES)}
-
-
-@pytest.mark.parametrize("check", [check for check in CHECKS if check not in UNTYPED], ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", UNTYPED, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract_untyped(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])

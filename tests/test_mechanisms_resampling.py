@@ -1,7 +1,6 @@
 """Resampling: Pillow's reductions and enlargements, areas by integration, and what rounding must be."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,9 +9,8 @@ from PIL import Image as Pictures
 from PIL import ImageOps
 from torch import Tensor
 
-from mechaug.mechanisms import TYPES
 from mechaug.mechanisms.resampling import BitDepth, BitDepthParams, Rescale, RescaleParams
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import example_pictures
 
 UPS = {"bilinear": Pictures.Resampling.BILINEAR, "nearest": Pictures.Resampling.NEAREST}
 
@@ -106,6 +104,21 @@ def test_values_are_means_of_values(up: str) -> None:
     torch.testing.assert_close(Rescale(up=up).transform(flat, by(1.01, 2.3, 11.0, 90.0)), flat)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("up", UPS)
+@pytest.mark.parametrize("factors", [(1.0, 1.001), (1.5, 1.5), (1.1, 3.7), (6.3, 7.0), (30.0, 500.0), (2.0, math.nan)])
+def test_products_with_zeros_are_all_that_is_left_out(up: str, factors: tuple[float, float]) -> None:
+    """`vmap` hides the factors' values, so that every product is computed."""
+    mechanism = Rescale(up=up)  # type: ignore[arg-type]
+    x, params = noise(2, 1, 224, 130), by(*factors)
+    whole = torch.vmap(lambda image, own: mechanism.transform(image[None], RescaleParams(own[None]))[0])(
+        x, params.factor
+    )
+    torch.testing.assert_close(mechanism.transform(x, params), whole, atol=1e-12, rtol=0, equal_nan=True)
+    if not math.isnan(factors[1]):
+        alone = mechanism.transform(x[1:], by(factors[1]))
+        torch.testing.assert_close(alone, whole[1:], atol=1e-12, rtol=0)
+
+
 def test_half_the_size_is_too_small_for_the_finest_stripes() -> None:
     stripes = (torch.arange(64) % 2).double().expand(1, 1, 64, 64)
     torch.testing.assert_close(Rescale().transform(stripes, by(2.0)), torch.full((1, 1, 64, 64), 0.5).double())
@@ -188,28 +201,3 @@ def test_unknown_choices_are_refused() -> None:
         Rescale(up="cubic")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r'"hard" or "soft", not \'none\''):
         BitDepth(rounding="none")  # type: ignore[arg-type]
-
-
-# The contract; to be moved to tests/contract.py -------------------------------------------------------------------
-
-_OWN = (Rescale, RescaleParams, BitDepth, BitDepthParams)
-_TYPES = tuple({**TYPES, **{cls.__name__: cls for cls in _OWN}}.items())
-_CASES = {
-    "rescale": Case(Rescale(factor=(1.2, 4.0)), types=_TYPES),
-    "rescale nearest": Case(Rescale(factor=(1.2, 4.0), up="nearest"), types=_TYPES),
-    "bit depth": Case(BitDepth(), smooth=BitDepth(rounding="soft"), types=_TYPES),
-}
-_UNTYPED = (check_compile, check_no_global_state)
-
-
-@pytest.mark.parametrize("check", [check for check in CHECKS if check not in _UNTYPED])
-@pytest.mark.parametrize("case", _CASES.values(), ids=_CASES.keys())
-def test_contract(case: Case, check: Callable[[Case], None]) -> None:
-    check(case)
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", _UNTYPED)
-@pytest.mark.parametrize("case", _CASES.values(), ids=_CASES.keys())
-def test_contract_untyped(case: Case, check: Callable[[Case], None]) -> None:
-    check(case)

@@ -11,7 +11,6 @@ from scipy.special import ive
 from torch import Tensor
 
 from mechaug.keys import Key
-from mechaug.mechanisms import TYPES
 from mechaug.mechanisms.scale_space import (
     BandDropout,
     BandDropoutParams,
@@ -19,7 +18,7 @@ from mechaug.mechanisms.scale_space import (
     GaussianScaleParams,
     heat_flow,
 )
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import example_pictures
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -249,28 +248,3 @@ def test_dropping_a_band_twice_drops_more_than_once() -> None:
 def test_what_cannot_be_is_refused(make: Callable[[], object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         make()
-
-
-# The contract; to be moved to tests/contract.py -------------------------------------------------------------------
-
-_OWN = (GaussianScale, GaussianScaleParams, BandDropout, BandDropoutParams)
-_TYPES = tuple({**TYPES, **{cls.__name__: cls for cls in _OWN}}.items())
-_CASES = {
-    # Wide enough that the blur is pixels wide at 16 × 16.
-    "gaussian scale": Case(GaussianScale(scale_permille=(10.0, 60.0)), types=_TYPES),
-    "band dropout": Case(BandDropout(gain=(0.2, 0.8), drop_probability=0.5), types=_TYPES),
-}
-_UNTYPED = (check_compile, check_no_global_state)
-
-
-@pytest.mark.parametrize("check", [check for check in CHECKS if check not in _UNTYPED])
-@pytest.mark.parametrize("case", _CASES.values(), ids=_CASES.keys())
-def test_contract(case: Case, check: Callable[[Case], None]) -> None:
-    check(case)
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", _UNTYPED)
-@pytest.mark.parametrize("case", _CASES.values(), ids=_CASES.keys())
-def test_contract_untyped(case: Case, check: Callable[[Case], None]) -> None:
-    check(case)

@@ -1,17 +1,15 @@
 """Shadows: how deep and how blue the shade is, where its edges are and how the sun passes behind them."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from mechaug import mechanisms
 from mechaug.keys import Key
 from mechaug.mechanisms.shadow import WAVES, Shadow, ShadowParams
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import example_pictures
 
 LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722]).double()
 GREY_SKY = 153.75
@@ -172,24 +170,3 @@ def test_no_light_is_missing_without_depth() -> None:
 def test_what_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Shadow\(depth_ev=…\)"):
         Shadow(depth_ev=(-1.0, 2.0))
-
-
-# The contract -------------------------------------------------------------------------------------------------------
-
-TYPES = tuple({**mechanisms.TYPES, "Shadow": Shadow, "ShadowParams": ShadowParams}.items())
-UNTYPED = (check_compile, check_no_global_state)
-# Not so broad that no picture shows its end.
-CASES = {"shadow": Case(Shadow(breadth=(0.2, 0.5)), types=TYPES)}
-
-
-@pytest.mark.parametrize("check", [check for check in CHECKS if check not in UNTYPED], ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", UNTYPED, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", CASES)
-def test_contract_untyped(name: str, check: Callable[[Case], None]) -> None:
-    check(CASES[name])

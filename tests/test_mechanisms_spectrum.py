@@ -1,16 +1,13 @@
 """Spectrum: slopes measured on noise of known slope by SciPy's transforms."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
 from scipy import fft
 from torch import Tensor
 
-from mechaug.mechanisms import TYPES
 from mechaug.mechanisms.spectrum import SpectralSlope, SpectralSlopeParams, filtered
-from mechaug.testing import CHECKS, Case, check_compile, check_no_global_state, example_pictures
+from mechaug.testing import example_pictures
 
 slope = SpectralSlope()
 
@@ -117,24 +114,3 @@ def test_filters_are_products_of_the_cosine_transform(
     y = filtered(x.to(dtype), gain.to(dtype))
     assert y.dtype == dtype
     assert np.abs(y.double().numpy() - expected).max() < tolerance
-
-
-# The contract; to be moved to tests/contract.py -------------------------------------------------------------------
-
-_OWN = (SpectralSlope, SpectralSlopeParams)
-_TYPES = tuple({**TYPES, **{cls.__name__: cls for cls in _OWN}}.items())
-_CASES = {"spectral slope": Case(SpectralSlope(), types=_TYPES)}
-_UNTYPED = (check_compile, check_no_global_state)
-
-
-@pytest.mark.parametrize("check", [check for check in CHECKS if check not in _UNTYPED])
-@pytest.mark.parametrize("case", _CASES.values(), ids=_CASES.keys())
-def test_contract(case: Case, check: Callable[[Case], None]) -> None:
-    check(case)
-
-
-@pytest.mark.untyped
-@pytest.mark.parametrize("check", _UNTYPED)
-@pytest.mark.parametrize("case", _CASES.values(), ids=_CASES.keys())
-def test_contract_untyped(case: Case, check: Callable[[Case], None]) -> None:
-    check(case)

@@ -281,8 +281,9 @@ def _cpu_noise_field(seeds: list[int], count: int) -> Float[Tensor, "n {count}"]
         source.state = state
         source.random_raw(12, output=False)
         row[:] = source.random_raw(len(row))
-    places = torch.from_numpy(raw.view(np.uint16)).to(torch.int32)
-    return _normal_table().index_select(0, places.reshape(-1)).reshape(raw.shape[0], 4 * raw.shape[1])[:, :count]
+    places = torch.from_numpy(raw.view(np.uint16)).to(torch.int64)
+    # `gather` shares rows between threads, and `index_select` does not.
+    return _normal_table().expand(len(seeds), -1).gather(1, places)[:, :count]
 
 
 @functools.cache

@@ -6,13 +6,14 @@ branches on tensor values. `apply(picture, params)` is what users call: pictures
 """
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import register_pytree_node, tree_leaves, tree_map
+from torch.utils._pytree import register_pytree_node
 
 from mechaug.keys import Key
 from mechaug.laws import at_quantile, check_law, draw_law, quantities
@@ -38,9 +39,32 @@ class Parameters:
     """
 
     @final
+    def leaves(self) -> list[Tensor]:
+        """All tensors of the record and of the records in it, in order."""
+        # What the pytree gives, without its generality: this runs for every mechanism and every part of a batch.
+        found: list[Any] = []
+        for value in self.__dict__.values():
+            if isinstance(value, Parameters):
+                found += value.leaves()
+            elif isinstance(value, tuple):
+                found += (leaf for inner in value for leaf in inner.leaves())
+            else:
+                found.append(value)
+        return found
+
+    @final
     def map(self: R, change: Callable[[Tensor], Tensor]) -> R:
         """The record with `change` applied to each tensor."""
-        return tree_map(change, self)
+        record = object.__new__(type(self))
+        for name, value in self.__dict__.items():
+            if isinstance(value, Parameters):
+                value = value.map(change)
+            elif isinstance(value, tuple):
+                value = tuple(inner.map(change) for inner in value)
+            else:
+                value = change(value)
+            object.__setattr__(record, name, value)
+        return record
 
     @final
     def to(self: R, device: torch.device | str) -> R:
@@ -127,7 +151,7 @@ class Mechanism(ABC, Generic[P]):
             ValueError: it has no batch axis, or the parameters have another number of rows.
         """
         check_picture(picture)
-        for leaf in tree_leaves(params):
+        for leaf in params.leaves():
             if leaf.shape[0] != picture.shape[0]:
                 raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
         step = _images_at_once(picture, params)
@@ -194,16 +218,28 @@ def check_picture(picture: Tensor) -> None:
         raise ValueError(f"pictures have shape (batch, channels, height, width), not {tuple(picture.shape)}")
 
 
-_AT_ONCE: Final = 2**18
-"""Numbers of a batch that are worked on at once on a CPU: a chain's intermediate results stay in its cache."""
+_AT_ONCE: Final = 2**20
+"""Numbers of a batch that are worked on at once on a CPU: few calls, and results that stay in its cache."""
 
 
 def _images_at_once(picture: Image, params: Parameters) -> int:
     """How many images to work on at a time; all of them where memory is no bottleneck or autograd is recording."""
-    if picture.device.type != "cpu" or not values_known() or needs_gradient(picture, *tree_leaves(params)):
+    if picture.device.type != "cpu" or not values_known() or needs_gradient(picture, *params.leaves()):
         return picture.shape[0]
+    _keep_memory()
     # Some operators share work between threads by whole images only.
     return max(torch.get_num_threads(), _AT_ONCE // max(1, picture.shape[1:].numel()))
+
+
+@functools.cache
+def _keep_memory() -> None:
+    """Once in a process: let freed memory stay with the process instead of being fetched anew for every step.
+
+    The C library of Linux returns freed blocks to the system above a threshold, and the pages that come back must be
+    cleared: that is three times the cost of an elementwise step. The threshold grows with the largest block that was
+    freed, up to 32 MiB; this one is never written to, so that it costs nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
@@ -214,23 +250,31 @@ def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
     Raises:
         ValueError: the parameters are not those of this mechanism.
     """
-    leaves, neutral = tree_leaves(params), tree_leaves(mechanism.neutral(1))
-    if len(leaves) != len(neutral):
+    leaves, (count, neutral) = params.leaves(), _neutral_values(mechanism)
+    if len(leaves) != count:
         raise ValueError(
-            f"{type(mechanism).__name__} takes {len(neutral)} tensors of parameters, not {len(leaves)}: "
+            f"{type(mechanism).__name__} takes {count} tensors of parameters, not {len(leaves)}: "
             "these were drawn by another mechanism"
         )
     if not values_known() or needs_gradient(*leaves):
         return None
-    apart = [
-        (leaf != nothing.to(leaf)).unsqueeze(-1).flatten(1).any(1)
-        for leaf, nothing in zip(leaves, neutral, strict=True)
-        if leaf.is_floating_point()
-    ]
-    if not apart:
+    values = [leaf.flatten(1) if leaf.ndim > 1 else leaf[:, None] for leaf in leaves if leaf.is_floating_point()]
+    if not values:
         return None
-    busy = torch.stack(apart).any(0)
-    return None if busy.all() else busy.nonzero().squeeze(-1)
+    drawn = torch.cat(values, dim=1)
+    busy = drawn.ne(neutral.to(drawn)).any(1)
+    return None if bool(busy.all()) else busy.nonzero().squeeze(-1)
+
+
+def _neutral_values(mechanism: Mechanism[Any]) -> tuple[int, Tensor]:
+    """How many tensors a mechanism's parameters are, and the neutral values of the real ones in a row; kept with it."""
+    known = mechanism.__dict__.get("_neutral_values")
+    if known is None:
+        leaves = mechanism.neutral(1).leaves()
+        values = [leaf.unsqueeze(-1).flatten(1) for leaf in leaves if leaf.is_floating_point()]
+        known = (len(leaves), torch.cat(values, dim=1) if values else torch.zeros(1, 0))
+        object.__setattr__(mechanism, "_neutral_values", known)
+    return known
 
 
 def converted(x: Image, here: Domain, there: Domain) -> Image:

@@ -94,7 +94,7 @@ class LensDrops(Mechanism[LensDropsParams]):
     glass_m: Law = quantity((0.04, 0.4), "m", neutral=0.1, scale="log", low=0.001, high=100.0, held=0.1)
     f_number: Law = quantity((4.0, 22.0), "", neutral=16.0, scale="log", low=0.1, held=16.0)
     drops: int = 64
-    view: View = View()  # noqa: RUF009  (frozen)
+    view: View = View()
 
     domain = "light"
     structure = "none"
@@ -210,7 +210,7 @@ class LensDirt(Mechanism[LensDirtParams]):
     smudge_mm: Law = quantity((2.0, 15.0), "mm", neutral=6.0, scale="log", low=0.01, high=1000.0, held=6.0)
     glass_m: Law = quantity((0.04, 0.4), "m", neutral=0.1, scale="log", low=0.001, high=100.0, held=0.1)
     f_number: Law = quantity((4.0, 22.0), "", neutral=16.0, scale="log", low=0.1, held=16.0)
-    view: View = View()  # noqa: RUF009  (frozen)
+    view: View = View()
 
     domain = "light"
     structure = "none"

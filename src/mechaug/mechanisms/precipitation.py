@@ -118,7 +118,7 @@ class Rain(Mechanism[RainParams]):
     f_number: Law = quantity((4.0, 16.0), "", neutral=11.0, scale="log", low=0.1, held=11.0)
     sky: Law = quantity((0.6, 1.0), "", neutral=0.9, low=0.0, held=0.9)
     drops: int = 128
-    view: View = View()  # noqa: RUF009  (frozen)
+    view: View = View()
 
     domain = "light"
     structure = "none"
@@ -214,7 +214,7 @@ class Snow(Mechanism[SnowParams]):
     f_number: Law = quantity((4.0, 16.0), "", neutral=11.0, scale="log", low=0.1, held=11.0)
     sky: Law = quantity((0.7, 1.0), "", neutral=0.9, low=0.0, held=0.9)
     flakes: int = 128
-    view: View = View()  # noqa: RUF009  (frozen)
+    view: View = View()
 
     domain = "light"
     structure = "none"

@@ -75,8 +75,8 @@ class SpectralSlope(Group[SpectralSlopeParams]):
         across = torch.arange(width, dtype=x.dtype, device=x.device) / 2
         frequency = torch.hypot(down, across)
         # The mean, at frequency 0, is kept.
-        octaves = torch.log(frequency.where(frequency > 0, 1.0))
-        tilted = filtered(x, torch.exp(-params.slope_change.to(x.dtype)[:, None, None] * octaves))
+        logarithm = torch.log(frequency.where(frequency > 0, 1.0))
+        tilted = filtered(x, torch.exp(-params.slope_change.to(x.dtype)[:, None, None] * logarithm))
         mean = x.mean((2, 3), keepdim=True)
         return torch.lerp(mean, tilted, _contrast(x - mean) / _contrast(tilted - mean)).clamp(min=0.0)
 
