@@ -154,14 +154,15 @@ class Mechanism(ABC, Generic[P]):
         for leaf in params.leaves():
             if leaf.shape[0] != picture.shape[0]:
                 raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
-        step = _images_at_once(picture, params)
-        if step >= picture.shape[0]:
+        if not values_known() or needs_gradient(picture, *params.leaves()):
             return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
+        step = _images_at_once(picture)
         out = torch.empty_like(picture)
-        for start in range(0, picture.shape[0], step):
-            part = slice(start, start + step)
-            some = params.map(lambda leaf, part=part: leaf[part])
-            torch.clamp(self.transform_in("picture", picture[part], some), 0.0, 1.0, out=out[part])
+        with torch.no_grad():
+            for start in range(0, picture.shape[0], step):
+                part = slice(start, start + step)
+                some = params.map(lambda leaf, part=part: leaf[part])
+                torch.clamp(self.transform_in("picture", picture[part], some), 0.0, 1.0, out=out[part])
         return out
 
     @final
@@ -222,10 +223,10 @@ _AT_ONCE: Final = 2**20
 """Numbers of a batch that are worked on at once on a CPU: few calls, and results that stay in its cache."""
 
 
-def _images_at_once(picture: Image, params: Parameters) -> int:
-    """How many images to work on at a time; all of them where memory is no bottleneck or autograd is recording."""
-    if picture.device.type != "cpu" or not values_known() or needs_gradient(picture, *params.leaves()):
-        return picture.shape[0]
+def _images_at_once(picture: Image) -> int:
+    """How many images to work on at a time: all of them where memory is no bottleneck."""
+    if picture.device.type != "cpu":
+        return max(1, picture.shape[0])
     _keep_memory()
     # Some operators share work between threads by whole images only.
     return max(torch.get_num_threads(), _AT_ONCE // max(1, picture.shape[1:].numel()))

@@ -95,40 +95,73 @@ def convolve(x: Image, psf: Float[Tensor, "b k k"] | Float[Tensor, "b #c k k"]) 
     taps = psf.shape[-1]
     if taps % 2 == 0:
         raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
-    height, width = x.shape[-2:]
     if psf.ndim == 3:
         psf = psf[:, None]
-    rows, columns = fast_length(height + taps - 1), fast_length(width + taps - 1)
+    if taps == 3 or x.shape[-2] * x.shape[-1] < _LARGE or not values_known() or needs_gradient(x, psf):
+        return _convolve(x, psf)
+    out, centre = torch.empty_like(x), taps // 2
+    for row, (down, across) in enumerate(_reaches(psf)):
+        narrow = psf[row : row + 1, :, centre - down : centre + down + 1, centre - across : centre + across + 1]
+        out[row : row + 1] = _convolve(x[row : row + 1], narrow)
+    return out
+
+
+_LARGE: Final = 2**14
+"""Pixels of a picture that is worth a call of its own, with a point-spread function no larger than its light."""
+
+_SIZES: Final = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 32, 48, 64, 96, 128)
+"""Reaches that are convolved with: few, because a convolution of a new size is compiled when it is first met."""
+
+
+def _reaches(psf: Float[Tensor, "b #c k k"]) -> list[tuple[int, int]]:
+    """How far each point-spread function reaches, down and across, pixels."""
+    largest = psf.shape[-1] // 2
+    lit = psf.abs().amax(1) > 1e-9
+    apart = offsets(largest, psf).abs()
+    reaches = torch.stack(((lit.any(2) * apart).amax(1), (lit.any(1) * apart).amax(1)), dim=1).tolist()
+
+    def rounded(reach: float) -> int:
+        return min(largest, next((size for size in _SIZES if size >= reach), largest))
+
+    return [(rounded(down), rounded(across)) for down, across in reaches]
+
+
+def _convolve(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
+    """All pictures at once, directly or through the Fourier domain, whichever is faster for this size."""
+    height, width = x.shape[-2:]
+    down, across = psf.shape[-2:]
+    rows, columns = fast_length(height + down - 1), fast_length(width + across - 1)
     per_tap = _FFT_PER_TAP_BACK if needs_gradient(psf) else _FFT_PER_TAP
-    if taps**2 * height * width > per_tap * rows * columns:
+    if down * across * height * width > per_tap * rows * columns:
         return _convolve_spectra(x, psf, rows, columns)
     return _convolve_directly(x, psf)
 
 
-def _convolve_spectra(x: Image, psf: Float[Tensor, "b #c k k"], rows: int, columns: int) -> Image:
+def _convolve_spectra(x: Image, psf: Float[Tensor, "b #c ky kx"], rows: int, columns: int) -> Image:
     height, width = x.shape[-2:]
-    reach = psf.shape[-1] // 2
-    light = mirrored(x, (reach, rows - height - reach), (reach, columns - width - reach))
+    down, across = (taps // 2 for taps in psf.shape[-2:])
+    light = mirrored(x, (down, rows - height - down), (across, columns - width - across))
     spectrum = torch.fft.rfft2(light) * torch.fft.rfft2(psf, s=(rows, columns))
     # What wraps around ends in the first 2·reach rows and columns, which are not looked at.
     spread = torch.fft.irfft2(spectrum, s=(rows, columns))
-    return spread[..., 2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width]
+    return spread[..., 2 * down : 2 * down + height, 2 * across : 2 * across + width]
 
 
-def _convolve_directly(x: Image, psf: Float[Tensor, "b #c k k"]) -> Image:
+def _convolve_directly(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     batch, channels, height, width = x.shape
-    taps = psf.shape[-1]
-    reach = taps // 2
+    down, across = psf.shape[-2:]
     strips = max(1, round(height / _STRIP))
     rows = -(-height // strips)
-    light = mirrored(x, (reach, reach + strips * rows - height), (reach, reach))
+    light = mirrored(x, (down // 2, down // 2 + strips * rows - height), (across // 2, across // 2))
     if strips > 1:
-        light = light.unfold(-2, rows + taps - 1, rows).transpose(-1, -2)
+        light = light.unfold(-2, rows + down - 1, rows).transpose(-1, -2)
     # One group per strip: every one of them has a kernel of its own.
     groups = batch * channels * strips
     # A convolution in the sense of neural networks does not turn its kernel around.
-    kernels = psf.flip(-2, -1)[:, :, None].expand(batch, channels, strips, taps, taps).reshape(groups, 1, taps, taps)
-    spread = conv2d(light.reshape(1, groups, rows + taps - 1, width + taps - 1), kernels, groups=groups)
+    kernels = (
+        psf.flip(-2, -1)[:, :, None].expand(batch, channels, strips, down, across).reshape(groups, 1, down, across)
+    )
+    spread = conv2d(light.reshape(1, groups, rows + down - 1, width + across - 1), kernels, groups=groups)
     return spread.reshape(batch, channels, strips * rows, width)[..., :height, :]
 
 

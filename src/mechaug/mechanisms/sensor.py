@@ -189,8 +189,8 @@ class Sensor(Mechanism[SensorParams]):
             row = noise_field(params.noise_seed ^ _ROWS, [1, x.shape[2], 1]).to(x.dtype)
             out = out + row * share(_row_noise_e(params) * pixel / math.sqrt(side))
         # A well that is never full clips nothing.
-        white = share(torch.where(params.full_well_e.isinf(), math.inf, 1.0))
-        out = out.clamp(min=0.0).clamp(max=white)
+        white = 1.0 if present.wells else share(torch.where(params.full_well_e.isinf(), math.inf, 1.0))
+        out = out.clamp(min=0.0, max=white) if isinstance(white, float) else out.clamp(min=0.0).clamp(max=white)
         return self._rounded(out, share(step)) if present.steps else out
 
     def _rounded(self, x: Image, step: Tensor) -> Image:
@@ -206,20 +206,21 @@ _ROWS: Final = 0x5DEECE66D
 
 
 class _Present(NamedTuple):
-    """Which parts of a sensor any of the pictures has; all of them where that cannot be asked."""
+    """Which parts any of the pictures has, all of them where that cannot be asked; and whether all wells are finite."""
 
     pattern: bool
     dark: bool
     rows: bool
     steps: bool
+    wells: bool
 
 
 def _present(params: SensorParams) -> _Present:
     pattern, steps = (params.prnu_percent, params.hot_ppm), params.bits
     if not values_known() or needs_gradient(*pattern, params.dark_e_s, params.row_noise_e, steps):
-        return _Present(True, True, True, True)
+        return _Present(True, True, True, True, wells=False)
     found = ((pattern[0] + pattern[1]) > 0, params.dark_e_s > 0, params.row_noise_e > 0, steps < math.inf)
-    return _Present(*torch.stack(found).any(1).tolist())
+    return _Present(*torch.stack(found).any(1).tolist(), wells=bool(params.full_well_e.isfinite().all()))
 
 
 def _read_variance(params: SensorParams, iso: PerImage | float) -> PerImage:
