@@ -5,6 +5,7 @@ result. Per-image libraries work through a loop over stored pictures, as their u
 batch of floats.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from common import Batch
 Run = Callable[[Batch], Any]
 
 
+def fitted(settings: dict[str, Any], size: int) -> dict[str, Any]:
+    """Settings for pictures of a size: those that are functions are functions of it."""
+    return {name: value(size) if callable(value) else value for name, value in settings.items()}
+
+
 @dataclass(frozen=True)
 class Peer:
     """One operation of another library.
@@ -25,7 +31,7 @@ class Peer:
         against: the mechanism or pipeline that it is compared with.
         library: as imported.
         operation: its name there.
-        prepare: imports the library and returns what is timed.
+        prepare: imports the library and returns what is timed, for pictures of a size.
         rival: batched, differentiable in the picture, and with parameters per image: what a mechanism must not be
             slower than.
     """
@@ -33,17 +39,17 @@ class Peer:
     against: str
     library: str
     operation: str
-    prepare: Callable[[], Run]
+    prepare: Callable[[int], Run]
     rival: bool = False
 
 
 def kornia_peer(against: str, operation: str, rival: bool = True, **settings: Any) -> Peer:  # noqa: ANN401
     """A random augmentation of kornia, applied to every picture."""
 
-    def prepare() -> Run:
+    def prepare(size: int) -> Run:
         import kornia.augmentation
 
-        made = getattr(kornia.augmentation, operation)(p=1.0, **settings)
+        made = getattr(kornia.augmentation, operation)(p=1.0, **fitted(settings, size))
 
         def run(batch: Batch) -> Any:  # noqa: ANN401
             with torch.no_grad():
@@ -57,9 +63,9 @@ def kornia_peer(against: str, operation: str, rival: bool = True, **settings: An
 def torchvision_peer(against: str, operation: str, *settings: Any, each: bool = False, **named: Any) -> Peer:  # noqa: ANN401
     """A transform of torchvision v2: one draw for the whole batch, or a loop over the pictures with a draw for each."""
 
-    def prepare() -> Run:
+    def prepare(size: int) -> Run:
         transforms = torchvision_transforms()
-        made = getattr(transforms, operation)(*settings, **named)
+        made = getattr(transforms, operation)(*settings, **fitted(named, size))
 
         def run(batch: Batch) -> Any:  # noqa: ANN401
             if not each:
@@ -94,7 +100,7 @@ def torchvision_transforms() -> Any:  # noqa: ANN401  (a module)
 def albumentations_peer(against: str, operation: str, **settings: Any) -> Peer:  # noqa: ANN401
     """A transform of albumentations 2.0.8 (MIT)."""
 
-    def prepare() -> Run:
+    def prepare(size: int) -> Run:
         import os
 
         os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
@@ -102,7 +108,7 @@ def albumentations_peer(against: str, operation: str, **settings: Any) -> Peer: 
 
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            made = getattr(albumentations, operation)(p=1.0, **settings)
+            made = getattr(albumentations, operation)(p=1.0, **fitted(settings, size))
         return lambda batch: [made(image=array)["image"] for array in batch.arrays]
 
     return Peer(against, "albumentations", operation, prepare)
@@ -111,7 +117,7 @@ def albumentations_peer(against: str, operation: str, **settings: Any) -> Peer: 
 def corruption_peer(against: str, operation: str, severity: int = 3) -> Peer:
     """A corruption of the package `imagecorruptions` (its maintained fork)."""
 
-    def prepare() -> Run:
+    def prepare(size: int) -> Run:  # noqa: ARG001  (it knows one strength for all sizes)
         from imagecorruptions import corrupt
 
         return lambda batch: [corrupt(array, severity, corruption_name=operation) for array in batch.arrays]
@@ -119,7 +125,7 @@ def corruption_peer(against: str, operation: str, severity: int = 3) -> Peer:
     return Peer(against, "imagecorruptions", operation, prepare)
 
 
-def timm_augmix() -> Run:
+def timm_augmix(size: int) -> Run:  # noqa: ARG001
     """AugMix of timm on Pillow images, as its loaders apply it."""
     torchvision_transforms()
     import PIL.Image
@@ -129,7 +135,23 @@ def timm_augmix() -> Run:
     return lambda batch: [np.asarray(made(PIL.Image.fromarray(array))) for array in batch.arrays]
 
 
-def kornia_disc() -> Run:
+def gaussian_range(size: int) -> tuple[float, float]:
+    """The blurs of `GaussianScale`'s prior, pixels."""
+    return (0.1, 0.02 * size)
+
+
+def gaussian_taps(size: int) -> tuple[int, int]:
+    """A kernel that reaches three standard deviations of the widest of them."""
+    taps = 2 * math.ceil(3 * gaussian_range(size)[1]) + 1
+    return (taps, taps)
+
+
+def path_range(size: int) -> tuple[int, int]:
+    """The lengths of `MotionBlur`'s prior, pixels: an object at 32, a photograph at 224."""
+    return (3, 17) if size == 32 else (3, 11)
+
+
+def kornia_disc(size: int) -> Run:  # noqa: ARG001
     """One disc for the whole batch through kornia's filter: the library has no defocus of its own."""
     import kornia.filters
 
@@ -179,8 +201,8 @@ PEERS: tuple[Peer, ...] = (
     Peer("Defocus", "kornia", "filter2d, one disc for the batch", kornia_disc),
     kornia_peer("Vignetting", "RandomGaussianIllumination"),
     albumentations_peer("Glare", "RandomSunFlare"),
-    kornia_peer("MotionBlur", "RandomMotionBlur", kernel_size=(3, 9), angle=180.0, direction=(-1.0, 1.0)),
-    albumentations_peer("MotionBlur", "MotionBlur", blur_limit=(3, 9)),
+    kornia_peer("MotionBlur", "RandomMotionBlur", kernel_size=path_range, angle=180.0, direction=(-1.0, 1.0)),
+    albumentations_peer("MotionBlur", "MotionBlur", blur_limit=path_range),
     corruption_peer("MotionBlur", "motion_blur"),
     albumentations_peer("Sensor", "ShotNoise"),
     albumentations_peer("Sensor", "ISONoise"),
@@ -208,9 +230,9 @@ PEERS: tuple[Peer, ...] = (
     kornia_peer("BitDepth", "RandomPosterize", bits=(3, 8)),
     torchvision_peer("BitDepth", "RandomPosterize", 4, p=1.0),
     albumentations_peer("BitDepth", "Posterize"),
-    kornia_peer("GaussianScale", "RandomGaussianBlur", kernel_size=(9, 9), sigma=(0.2, 2.0)),
-    torchvision_peer("GaussianScale", "GaussianBlur", 9, sigma=(0.2, 2.0)),
-    albumentations_peer("GaussianScale", "GaussianBlur", sigma_limit=(0.2, 2.0), blur_limit=0),
+    kornia_peer("GaussianScale", "RandomGaussianBlur", kernel_size=gaussian_taps, sigma=gaussian_range),
+    torchvision_peer("GaussianScale", "GaussianBlur", kernel_size=gaussian_taps, sigma=gaussian_range),
+    albumentations_peer("GaussianScale", "GaussianBlur", sigma_limit=gaussian_range, blur_limit=0),
     Peer("full chain", "timm", "AugMix on Pillow images", timm_augmix),
     torchvision_peer("full chain", "AugMix", each=True),
     torchvision_peer("full chain", "AugMix"),

@@ -51,21 +51,27 @@ def with_figures(readme: str, result: Result) -> str:
 
 
 def draw_picture() -> None:
-    """A sign of the embedded data set through every mechanism."""
+    """A sign of the embedded data set through one mechanism of each stage."""
     from mechaug.data.signs import CLASSES, draw_nuisances, render
     from mechaug.files import write_file
     from mechaug.keys import Key
-    from mechaug.mechanisms import CHAIN_ORDER
+    from mechaug.mechanisms import CHAIN_ORDER, VIEWS
     from mechaug.reports.sheet import sheet
+    from mechaug.reports.show import seen_by
 
     key = Key(seed=0).at([SIGN_INDEX])
     label = torch.tensor([CLASSES.index("speed_limit")])
     photograph = render(label, draw_nuisances(key, label), size=144)
-    drawn = sheet(photograph, [kind() for kind in CHAIN_ORDER], columns=6, key=Key(seed=0))
+    shown = [seen_by(kind(), VIEWS["object"]) for kind in CHAIN_ORDER if kind.__name__ in SHOWN]
+    drawn = sheet(photograph, shown, columns=6, key=Key(seed=0), first_only=True)
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
 
 SIGN_INDEX = 5
+SHOWN = (
+    "Perspective", "Occlusion", "Illuminant", "Shadow", "Haze", "Snow", "Defocus", "MotionBlur", "Sensor", "ToneCurve",
+    "Jpeg",
+)  # fmt: skip
 
 
 def _cell(measured: Measurement | None) -> str:

@@ -46,6 +46,16 @@ def page(record: dict[str, Any]) -> str:
         lines += [_row(row) for row in result["rows"]]
         lost = [row for row in result["rows"] if (row["ratio_to_best_rival"] or 1) < 1]
         lost += [row for row in result["rows"] if (row["ratio_to_best"] or 1) < 0.5 and row not in lost]
+        tried = [row for row in result["rows"] if "compiled" in row]
+        if tried:
+            ratios = ", ".join(f"{row['name']} {_ratio(_gain(row))}" for row in tried)
+            waited = sum(row["compiled"]["seconds_to_compile"] for row in tried) / len(tried)
+            lines += [
+                "",
+                f"`torch.compile` of the transform against eager: {ratios}; {waited:.0f} s to compile each. "
+                "Compiled code cannot look at values, so that it sizes blurs for the widest and computes absent parts; "
+                "eager is the default.",
+            ]
         if lost:
             names = ", ".join(f"{row['name']} ({_worst(row):.2f}×)" for row in lost)
             lines += ["", f"Slower than a rival, or less than half as fast as any: {names}."]
@@ -77,6 +87,10 @@ def _row(row: dict[str, Any]) -> str:
         _ratio(row["ratio_to_best"]),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _gain(row: dict[str, Any]) -> float:
+    return row["compiled"]["compiled"] / row["compiled"]["eager"]
 
 
 def _worst(row: dict[str, Any]) -> float:

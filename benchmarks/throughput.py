@@ -11,6 +11,7 @@ what cannot be imported is named in the result and left out.
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -72,13 +73,29 @@ def ours(mechanism: Mechanism, batch: Batch, device: str) -> dict[str, Callable[
     return {"mechaug": whole, "transform": alone, "sample": draw}
 
 
-def prepared(name: str, missing: dict[str, str]) -> list[tuple[Peer, Run]]:
+def compiled(mechanism: Mechanism, batch: Batch, runs: int) -> dict[str, float]:
+    """What `torch.compile` makes of the transform: pictures per second, eager and compiled, and its cost."""
+    x = batch.pictures[: max(1, 2**20 // batch.pictures[0].numel())]
+    params = mechanism.sample(Key(0).at(torch.arange(len(x))))
+    x = to_light(x) if mechanism.domain == "light" else x
+    torch.compiler.reset()
+    made = torch.compile(mechanism.transform, fullgraph=True)
+    with torch.no_grad():
+        start = time.perf_counter()
+        made(x, params)
+        spent = time.perf_counter() - start
+        both = {"eager": lambda: mechanism.transform(x, params), "compiled": lambda: made(x, params)}
+        times = side_by_side(both, runs=runs)
+    return {name: len(x) / timing.median_s for name, timing in times.items()} | {"seconds_to_compile": spent}
+
+
+def prepared(name: str, size: int, missing: dict[str, str]) -> list[tuple[Peer, Run]]:
     """The peers of one mechanism that can be run here."""
     found = []
     for peer in PEERS:
         if peer.against == name:
             try:
-                found.append((peer, peer.prepare()))
+                found.append((peer, peer.prepare(size)))
             except Exception as problem:  # any way in which a library may fail to load
                 missing[f"{peer.library} {peer.operation}"] = f"{type(problem).__name__}: {problem}"[:200]
     return found
@@ -91,7 +108,7 @@ def measure(
     size, count = batch.pictures.shape[-1], len(batch.pictures)
     few = Batch(batch.pictures[: FEWER[size]], batch.arrays[: FEWER[size]])
     contenders, counts, peers = ours(mechanism, batch, options.device), {}, {}
-    for peer, run in prepared(name, missing) if options.device == "cpu" else []:
+    for peer, run in prepared(name, size, missing) if options.device == "cpu" else []:
         label = f"{peer.library} {peer.operation}"
         batched = peer.library == "kornia" or "one draw" in peer.operation
         given = batch if batched else few
@@ -123,6 +140,9 @@ def measure(
     }
     if options.device == "cuda":
         record["share_of_copy_bandwidth"] = copy_seconds(batch) / times["mechaug"].median_s
+    if options.compile and name in {type(stage).__name__ for stage in presets.eight_stages(View()).mechanisms}:
+        record["compiled"] = compiled(mechanism, batch, options.runs)
+        print(f"compiled: {record['compiled']}", flush=True)
     text = "  ".join(f"{row['library']} {row['operation']} {row['per_s']:,.0f}" for row in rows)
     print(f"{size:4} {name:18} {mine:10,.0f}/s  transform {record['transform_per_s']:10,.0f}/s  {text}", flush=True)
     return record
@@ -169,6 +189,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=None, help="names of mechanisms or chains")
     parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
+    parser.add_argument("--compile", action="store_true", help="time torch.compile on the eight stages, too")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--out", type=Path, default=None, help="by default beside the other results of this version")
     parser.add_argument("--memory-of", type=int, default=None, help=argparse.SUPPRESS)

@@ -134,7 +134,7 @@ def smooth(height: int, width: int) -> Tensor:
 
 
 def test_opencv_undistorts_by_the_same_map() -> None:
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is an oracle where it is installed, no dependency")
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is no dependency, but an oracle where it is installed")
     height, width, view = 80, 120, View(hfov_deg=70.0, aspect=1.5)
     focal = view.focal_px(width)
     camera = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])

@@ -77,7 +77,7 @@ def test_the_slope_in_ev_is_the_light_times_the_logarithm_of_two() -> None:
 
 
 def light(mired: float, tint: float = 0.0) -> IlluminantParams:
-    return IlluminantParams(mired=torch.tensor([mired]).double(), tint=torch.tensor([tint]).double())
+    return IlluminantParams(mired=torch.tensor([mired]).double(), tint_duv=torch.tensor([tint]).double())
 
 
 def chromaticity(rgb: torch.Tensor) -> list[float]:
@@ -122,7 +122,7 @@ def test_two_changes_of_light_commute() -> None:
 
 def test_light_is_never_negative() -> None:
     blue = torch.tensor([0.0, 0.0, 1.0]).double()[None, :, None, None]
-    lights = IlluminantParams(mired=torch.arange(40.0, 599.0), tint=torch.zeros(559))
+    lights = IlluminantParams(mired=torch.arange(40.0, 599.0), tint_duv=torch.zeros(559))
     seen = Illuminant().transform(blue.expand(559, 3, 1, 1), lights)
     assert seen.min() == 0.0
     assert seen[:, 2].min() > 0.0

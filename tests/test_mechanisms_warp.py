@@ -128,7 +128,7 @@ def test_numbers_fill_a_matrix() -> None:
 
 
 def test_homographies_agree_with_opencv() -> None:
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is an oracle where it is installed, no dependency")
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is no dependency, but an oracle where it is installed")
     height, width = 60, 80
     smooth = Key(0).at([0]).fold("smooth").uniform(0.0, 1.0, 3, 6, 8)
     x = torch.nn.functional.interpolate(smooth, size=(height, width), mode="bicubic")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import get_args
 
+from mechaug.mechanisms import presets
 from mechaug.mechanisms.atmosphere import Haze, HazeParams
 from mechaug.mechanisms.base import Domain, Group, Mechanism, Parameters, Semigroup, Structure, parameters
 from mechaug.mechanisms.cameras import CAMERAS, Camera, sensor_of
@@ -176,6 +177,7 @@ __all__ = [
     "WhiteBalanceParams",
     "overlapping",
     "parameters",
+    "presets",
     "sensor_of",
     "to_light",
     "to_picture",

@@ -74,11 +74,11 @@ class IlluminantParams(Parameters):
 
     Attributes:
         mired: 10⁶ / correlated colour temperature in kelvin: small is blue, large is orange.
-        tint: distance from the locus in the CIE 1960 diagram, Duv: positive is greenish, negative pinkish.
+        tint_duv: distance from the locus in the CIE 1960 diagram, Duv: positive is greenish, negative pinkish.
     """
 
     mired: PerImage
-    tint: PerImage
+    tint_duv: PerImage
 
 
 @final
@@ -96,7 +96,7 @@ class Illuminant(Mechanism[IlluminantParams]):
 
     Args:
         mired: law of 10⁶/kelvin.
-        tint: law of the distance from the locus, Duv.
+        tint_duv: law of the distance from the locus, Duv.
         locus: "planckian" for black bodies; "daylight" for the phases of daylight, which give way to black bodies from
             5000 K to 4000 K, below which there is no daylight.
 
@@ -108,7 +108,7 @@ class Illuminant(Mechanism[IlluminantParams]):
     """
 
     mired: Law = quantity((100.0, 400.0), "mired", neutral=BALANCED_MIRED, low=40.0, high=599.0, sweep=(100.0, 400.0))
-    tint: Law = quantity((-0.006, 0.006), "Duv", neutral=0.0, low=-0.05, high=0.05, sweep=(-0.02, 0.02))
+    tint_duv: Law = quantity((-0.006, 0.006), "Duv", neutral=0.0, low=-0.05, high=0.05, sweep=(-0.02, 0.02))
     locus: Locus = "daylight"
 
     domain = "light"
@@ -128,7 +128,7 @@ class Illuminant(Mechanism[IlluminantParams]):
     def transform(self, x: Image, params: IlluminantParams) -> Image:
         if x.shape[1] != 3:
             raise ValueError(f"Illuminant takes pictures of 3 channels, not {x.shape[1]}: grey has no colour to change")
-        coloured = torch.bmm(illuminant_matrix(params.mired, params.tint, self.locus).to(x.dtype), x.flatten(2))
+        coloured = torch.bmm(illuminant_matrix(params.mired, params.tint_duv, self.locus).to(x.dtype), x.flatten(2))
         return coloured.relu_().unflatten(2, x.shape[2:])
 
 
@@ -137,12 +137,12 @@ class FalloffParams(Parameters):
     """Where the lamp stands.
 
     Attributes:
-        lamp_distance: from the scene's centre, in widths of the picture; infinity lights all of it alike.
+        lamp_distance_widths: from the scene's centre, in widths of the picture; infinity lights all of it alike.
         direction_deg: from the centre towards the lamp, in the picture: 0 is right, 90 is up.
         incidence_deg: angle between its light and the line of sight at the centre: 0 is a lamp at the camera.
     """
 
-    lamp_distance: PerImage
+    lamp_distance_widths: PerImage
     direction_deg: PerImage
     incidence_deg: PerImage
 
@@ -157,7 +157,7 @@ class Falloff(Mechanism[FalloffParams]):
     centre, which keeps its exposure: the inverse square of its distance times the cosine at which the light arrives.
 
     Args:
-        lamp_distance: law of the lamp's distance, widths of the picture.
+        lamp_distance_widths: law of the lamp's distance, widths of the picture.
         direction_deg: law of the direction towards it, degrees.
         incidence_deg: law of the angle at which it stands off the line of sight, degrees.
 
@@ -165,7 +165,7 @@ class Falloff(Mechanism[FalloffParams]):
     that photographers light from (up to 60°).
     """
 
-    lamp_distance: Law = quantity((1.0, 10.0), "widths", neutral=math.inf, scale="log", low=0.1, sweep=(8.0, 0.8))
+    lamp_distance_widths: Law = quantity((1.0, 10.0), "widths", neutral=math.inf, scale="log", low=0.1, sweep=(8.0, 0.8))
     direction_deg: Law = quantity((0.0, 360.0), "°", neutral=0.0, held=135.0)
     incidence_deg: Law = quantity((0.0, 60.0), "°", neutral=0.0, low=0.0, high=85.0, held=45.0)
 
@@ -183,7 +183,7 @@ class Falloff(Mechanism[FalloffParams]):
         return FalloffParams(**neutral_quantities(self, batch))
 
     def transform(self, x: Image, params: FalloffParams) -> Image:
-        nearness = (1 / params.lamp_distance).to(x.dtype)[:, None]
+        nearness = (1 / params.lamp_distance_widths).to(x.dtype)[:, None]
         direction, incidence = (
             torch.deg2rad(angle).to(x.dtype)[:, None] for angle in (params.direction_deg, params.incidence_deg)
         )

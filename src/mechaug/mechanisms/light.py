@@ -86,5 +86,5 @@ _TO_LIGHT: Final = tuple(
     )
 )
 _TO_PICTURE: Final = _fit(
-    lambda s: 1.055 * s ** (5 / 3) - 0.055, _LIGHT_KNEE**0.25, degree=7, line=_LIGHT_KNEE * _SLOPE
+    lambda s: 1.055 * s ** (5 / 3) - 0.055, _LIGHT_KNEE**0.25, degree=8, line=_LIGHT_KNEE * _SLOPE
 )

@@ -107,14 +107,14 @@ class BandDropout(Mechanism[BandDropoutParams]):
         drop_probability: of each band, on its own.
         bands: how many octaves may be dropped, from the finest; the remainder is blurred by 2^(bands − 1) pixels.
 
-    Default prior: one band in four of four bands, gone altogether. All four go in one picture of 256.
+    Default prior: every second of four bands, gone altogether. All four go, or none, in one picture of 16 each.
 
     Raises:
         ValueError: drop_probability is outside of 0 to 1, or bands of 1 to 10.
     """
 
     gain: Law = quantity(0.0, "", neutral=1.0, low=0.0, high=1.0, sweep=(0.8, 0.0))
-    drop_probability: float = 0.25
+    drop_probability: float = 0.5
     bands: int = 4
 
     domain = "picture"

@@ -49,11 +49,12 @@ class SpectralSlope(Group[SpectralSlopeParams]):
     Args:
         slope_change: law of δ; above 0 coarser, below 0 finer.
 
-    Default prior: ±0.2, whose standard deviation of 0.12 is that of α within collections of photographs: 0.12 to 0.21
-    about means of 0.9 to 1.2 (Burton & Moorhead 1987; Tolhurst, Tadmor & Chao 1992; van der Schaaf & van Hateren 1996).
+    Default prior: ±0.1. Within collections of photographs α has a standard deviation of 0.12 to 0.21 about means of 0.9
+    to 1.2 (Burton & Moorhead 1987; Tolhurst, Tadmor & Chao 1992; van der Schaaf & van Hateren 1996), but that is
+    between scenes: one photograph turned by 0.2 is already etched, or dim in its shadows.
     """
 
-    slope_change: Law = quantity((-0.2, 0.2), "", neutral=0.0, sweep=(-0.4, 0.4))
+    slope_change: Law = quantity((-0.1, 0.1), "", neutral=0.0, sweep=(-0.2, 0.2))
 
     domain = "light"
     structure = "group"

@@ -73,7 +73,9 @@ def write_sheet(
     write_bytes(out, file.getvalue())
 
 
-def sheet(picture: Image, mechanisms: Sequence[Mechanism[Any]], *, columns: int = 6, key: Key) -> "PIL.Image.Image":
+def sheet(
+    picture: Image, mechanisms: Sequence[Mechanism[Any]], *, columns: int = 6, key: Key, first_only: bool = False
+) -> "PIL.Image.Image":
     """Draw one row per mechanism and swept quantity: neutral, then from mild to strong.
 
     Quantities that are not swept keep the value at which their mechanism holds them. A mechanism that sweeps nothing,
@@ -84,6 +86,7 @@ def sheet(picture: Image, mechanisms: Sequence[Mechanism[Any]], *, columns: int 
         mechanisms: what is shown, in this order.
         columns: pictures per row, at least 2.
         key: a single key, `Key(seed)`: of noise, and of draws.
+        first_only: one row per mechanism, of the first quantity that it sweeps.
 
     Raises:
         ValueError: not one colour picture, fewer than 2 columns, or no mechanism.
@@ -94,8 +97,8 @@ def sheet(picture: Image, mechanisms: Sequence[Mechanism[Any]], *, columns: int 
         raise ValueError(f"a contact sheet has at least 2 columns, neutral and strong, not {columns}")
     if not mechanisms:
         raise ValueError("a contact sheet needs at least one mechanism")
-    rows = [row for mechanism in mechanisms for row in _rows(picture, mechanism, columns, key)]
-    return _draw(rows)
+    each = slice(1) if first_only else slice(None)
+    return _draw([row for mechanism in mechanisms for row in _rows(picture, mechanism, columns, key)[each]])
 
 
 def caption(name: str, value: float, meaning: Quantity, *, decimals: int | None = None) -> str:
