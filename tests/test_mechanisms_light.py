@@ -31,7 +31,7 @@ def test_published_values() -> None:
     assert to_picture(row([0.18, 0.5])).flatten().tolist() == pytest.approx([0.46135613, 0.73535698], abs=5e-8)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.float64, 1e-7)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-7)])
 def test_there_and_back(dtype: torch.dtype, tolerance: float) -> None:
     values = row(np.linspace(0, 1, 4097), dtype)
     for there, back in ((to_light, to_picture), (to_picture, to_light)):
@@ -64,10 +64,10 @@ def test_ends_are_exact(convert) -> None:
 
 @pytest.mark.parametrize("convert", [to_light, to_picture])
 def test_the_fast_curves_are_the_exact_ones(convert) -> None:
-    """In single precision polynomials stand in for powers, but where gradients are recorded."""
+    """In single precision logarithms stand in for powers, but where gradients are recorded."""
     values = row(np.linspace(-0.1, 1, 100_001) if convert is to_picture else np.linspace(0, 1, 100_001), torch.float32)
     exact = convert(values.double())
-    assert 1e-8 < (convert(values) - exact).abs().max() <= 1e-6
+    assert 1e-8 < (convert(values) - exact).abs().max() <= 3e-7
     assert (convert(values.clone().requires_grad_()) - exact).abs().max() <= 3e-7
     assert (torch.vmap(convert)(values[None]) - exact).abs().max() <= 3e-7
 

@@ -135,6 +135,7 @@ class Chain(Mechanism[ChainParams]):
 
     def transform(self, x: Image, params: ChainParams) -> Image:
         here: Domain = "picture"
+        given = x
         for part, own in zip(self.mechanisms, params.steps, strict=True):
             rows = busy_rows(part, own)
             if rows is not None and rows.numel() == 0:
@@ -142,9 +143,17 @@ class Chain(Mechanism[ChainParams]):
             x, here = converted(x, here, part.domain), part.domain
             if rows is None:
                 x = part.transform(x, own)
-            else:
-                x = x.index_copy(0, rows, part.transform(x[rows], own.rows(rows)))
+                continue
+            changed = part.transform(x[rows], own.rows(rows))
+            # What is already a result of this chain may be overwritten, unless its way back is recorded.
+            fresh = not torch.is_grad_enabled() and _memory(x) != _memory(given)
+            x = x.index_copy_(0, rows, changed) if fresh else x.index_copy(0, rows, changed)
         return converted(x, here, "picture")
+
+
+def _memory(x: Image) -> int:
+    """Where a tensor's numbers lie, also for a view of them."""
+    return x.untyped_storage().data_ptr()
 
 
 @final

@@ -165,7 +165,9 @@ class Falloff(Mechanism[FalloffParams]):
     that photographers light from (up to 60°).
     """
 
-    lamp_distance_widths: Law = quantity((1.0, 10.0), "widths", neutral=math.inf, scale="log", low=0.1, sweep=(8.0, 0.8))
+    lamp_distance_widths: Law = quantity(
+        (1.0, 10.0), "widths", neutral=math.inf, scale="log", low=0.1, sweep=(8.0, 0.8)
+    )
     direction_deg: Law = quantity((0.0, 360.0), "°", neutral=0.0, held=135.0)
     incidence_deg: Law = quantity((0.0, 60.0), "°", neutral=0.0, low=0.0, high=85.0, held=45.0)
 
