@@ -65,7 +65,8 @@ def signs(
 ) -> Signs:
     """Draw both splits; the classes are balanced and in an order of their own.
 
-    Picture i of a split depends on (seed, split, i) alone, so a small set is the beginning of a large one.
+    Picture i of a split depends on (seed, split, i) alone, so a small set is the beginning of a large one, but
+    for one stored value in 50,000, which a last bit of light moves by one level.
 
     Args:
         train_size: number of training pictures; may be 0.
@@ -94,7 +95,7 @@ def _split(key: Key, count: int, size: int, confounding: float, *, reverse: bool
 
 
 def render(labels: Labels, nuisances: Nuisances, *, size: int = 32) -> Image:
-    """The pictures of some signs; the same rows give the same pictures, alone or in any batch.
+    """The pictures of some signs; the same rows give the same pictures, alone or in any batch, to a last bit of light.
 
     Args:
         labels: class numbers, 0 to 9.
