@@ -55,14 +55,14 @@ def draw_picture() -> None:
     from mechaug.data.signs import CLASSES, draw_nuisances, render
     from mechaug.files import write_file
     from mechaug.keys import Key
-    from mechaug.mechanisms import CHAIN_ORDER, VIEWS
+    from mechaug.mechanisms import CHAIN_ORDER, View
     from mechaug.reports.sheet import sheet
     from mechaug.reports.show import seen_by
 
     key = Key(seed=0).at([SIGN_INDEX])
     label = torch.tensor([CLASSES.index("speed_limit")])
     photograph = render(label, draw_nuisances(key, label), size=144)
-    shown = [seen_by(kind(), VIEWS["object"]) for kind in CHAIN_ORDER if kind.__name__ in SHOWN]
+    shown = [seen_by(kind(), View(crop=0.35)) for kind in CHAIN_ORDER if kind.__name__ in SHOWN]
     drawn = sheet(photograph, shown, columns=6, key=Key(seed=0), first_only=True)
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
