@@ -175,7 +175,7 @@ class Mechanism(ABC, Generic[P]):
         if rows is not None:
             if rows.numel() == 0:
                 return x
-            return x.index_copy(0, rows, self._converted(domain, x[rows], params.rows(rows)))
+            return x.index_copy(0, rows, self._converted(domain, x.index_select(0, rows), params.rows(rows)))
         return self._converted(domain, x, params)
 
     @final

@@ -144,7 +144,7 @@ class Chain(Mechanism[ChainParams]):
             if rows is None:
                 x = part.transform(x, own)
                 continue
-            changed = part.transform(x[rows], own.rows(rows))
+            changed = part.transform(x.index_select(0, rows), own.rows(rows))
             # What is already a result of this chain may be overwritten, unless its way back is recorded.
             fresh = not torch.is_grad_enabled() and _memory(x) != _memory(given)
             x = x.index_copy_(0, rows, changed) if fresh else x.index_copy(0, rows, changed)
@@ -257,7 +257,7 @@ class OneOf(Mechanism[OneOfParams]):
         for number, (part, own) in enumerate(zip(self.mechanisms, params.options, strict=True)):
             rows = (params.choice == number).nonzero().squeeze(-1)
             if rows.numel():
-                done = part.transform_in(self.domain, x[rows], own.rows(rows))
+                done = part.transform_in(self.domain, x.index_select(0, rows), own.rows(rows))
                 out = out.index_copy(0, rows, done)
         return out
 
