@@ -150,8 +150,7 @@ class Key:
 
     def unit(self, *shape: int) -> Float[Tensor, "..."]:
         """Uniform numbers strictly between 0 and 1 in float64: what inverse distribution functions take."""
-        words = self.words(_product(shape))
-        return ((words.double() + 0.5) * 2.0**-32).reshape((*self.shape, *shape))
+        return _to_unit(self.words(_product(shape))).reshape((*self.shape, *shape))
 
     def units(self, names: Sequence[str]) -> Float[Tensor, "n ..."]:
         """`self.fold(name).unit()` for several names at once, stacked in front: one pass of the generator for all."""
@@ -159,8 +158,7 @@ class Key:
         labels = labels.reshape(len(names), *(1,) * len(self.shape), 2)
         none = torch.zeros_like(labels[..., 0])
         counter = (labels[..., 0], labels[..., 1], none, torch.full_like(none, _DRAW))
-        word = philox(counter, (self._words[..., 0], self._words[..., 1]))[0]
-        return (word.double() + 0.5) * 2.0**-32
+        return _to_unit(philox(counter, (self._words[..., 0], self._words[..., 1]))[0])
 
     def uniform(self, low: float = 0.0, high: float = 1.0, *shape: int) -> Float[Tensor, "..."]:
         """Uniform float32 numbers in [low, high], shape (*batch, *shape)."""
@@ -308,6 +306,11 @@ _LIBRARY.define("noise_field(Tensor seed, int[] shape) -> Tensor")
 _LIBRARY.impl("noise_field", _noise_field, "CompositeExplicitAutograd")
 torch.library.register_fake("mechaug::noise_field", _noise_field_shape, lib=_LIBRARY)
 torch.library.register_vmap("mechaug::noise_field", _noise_field_vmap, lib=_LIBRARY)
+
+
+def _to_unit(words: Word) -> Float[Tensor, "..."]:
+    """32-bit words as the middles of 2³² slices of (0, 1), in float64."""
+    return (words.double() + 0.5) * 2.0**-32
 
 
 def _check_positive(*values: float) -> None:

@@ -142,7 +142,9 @@ def draw_law(law: Law, key: Key, meaning: Quantity) -> Float[Tensor, "..."]:
     return at_quantile(law, key.unit(), meaning)
 
 
-def at_quantile(law: Law, unit: Float[Tensor, "..."], meaning: Quantity) -> Float[Tensor, "..."]:
+def at_quantile(
+    law: tuple[int | float, int | float] | Distribution, unit: Float[Tensor, "..."], meaning: Quantity
+) -> Float[Tensor, "..."]:
     """The float32 values of a range or a distribution at given quantiles, strictly between 0 and 1, in float64."""
     if isinstance(law, tuple):
         low, high = law
@@ -150,9 +152,7 @@ def at_quantile(law: Law, unit: Float[Tensor, "..."], meaning: Quantity) -> Floa
             drawn = torch.exp(math.log(low) + (math.log(high) - math.log(low)) * unit)
         else:
             drawn = low + (high - low) * unit
-    elif isinstance(law, Distribution):
+    else:
         # Distributions hold CPU numbers; their quantiles are computed there and moved.
         drawn = law.icdf(unit.cpu()).to(unit.device)
-    else:
-        drawn = torch.full_like(unit, law)
     return drawn.clamp(meaning.low, meaning.high).float()

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechaug.mechanisms.colour import planckian_xy
 from mechaug.types import PerImage
 
 NEUTRAL_MIRED: Final = 1e6 / 6504
@@ -14,22 +15,6 @@ NEUTRAL_MIRED: Final = 1e6 / 6504
 # CIE XYZ to linear sRGB (IEC 61966-2-1), and the luminance of linear sRGB.
 _SRGB: Final = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
 _LUMINANCE: Final = (0.2126, 0.7152, 0.0722)
-
-
-def planckian_xy(kelvin: PerImage) -> tuple[PerImage, PerImage]:
-    """CIE 1931 chromaticity of a black body (Kang et al., J. Korean Physical Society 41, 2002).
-
-    Args:
-        kelvin: its temperature, 1667 to 25,000 K.
-    """
-    warm = ((-0.2661239e9 / kelvin - 0.2343589e6) / kelvin + 0.8776956e3) / kelvin + 0.179910
-    cold = ((-3.0258469e9 / kelvin + 2.1070379e6) / kelvin + 0.2226347e3) / kelvin + 0.240390
-    x = torch.where(kelvin <= 4000, warm, cold)
-    warmest = ((-1.1063814 * x - 1.34811020) * x + 2.18555832) * x - 0.20219683
-    warm = ((-0.9549476 * x - 1.37418593) * x + 2.09137015) * x - 0.16748867
-    cold = ((3.0817580 * x - 5.87338670) * x + 3.75112997) * x - 0.37001483
-    y = torch.where(kelvin <= 2222, warmest, torch.where(kelvin <= 4000, warm, cold))
-    return x, y
 
 
 def illuminant_gains(mired: PerImage, *, adaptation: float = 0.0) -> Float[Tensor, "b 3"]:

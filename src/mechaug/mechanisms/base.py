@@ -151,10 +151,11 @@ class Mechanism(ABC, Generic[P]):
             ValueError: it has no batch axis, or the parameters have another number of rows.
         """
         check_picture(picture)
-        for leaf in params.leaves():
+        leaves = params.leaves()
+        for leaf in leaves:
             if leaf.shape[0] != picture.shape[0]:
                 raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
-        if not values_known() or needs_gradient(picture, *params.leaves()):
+        if not values_known() or needs_gradient(picture, *leaves):
             return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
         step = _images_at_once(picture)
         out = torch.empty_like(picture)
@@ -259,10 +260,9 @@ def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
         )
     if not values_known() or needs_gradient(*leaves):
         return None
-    values = [leaf.flatten(1) if leaf.ndim > 1 else leaf[:, None] for leaf in leaves if leaf.is_floating_point()]
-    if not values:
+    drawn = _in_rows(leaves)
+    if drawn is None:
         return None
-    drawn = torch.cat(values, dim=1)
     busy = drawn.ne(neutral.to(drawn)).any(1)
     return None if bool(busy.all()) else busy.nonzero().squeeze(-1)
 
@@ -272,10 +272,16 @@ def _neutral_values(mechanism: Mechanism[Any]) -> tuple[int, Tensor]:
     known = mechanism.__dict__.get("_neutral_values")
     if known is None:
         leaves = mechanism.neutral(1).leaves()
-        values = [leaf.unsqueeze(-1).flatten(1) for leaf in leaves if leaf.is_floating_point()]
-        known = (len(leaves), torch.cat(values, dim=1) if values else torch.zeros(1, 0))
+        values = _in_rows(leaves)
+        known = (len(leaves), torch.zeros(1, 0) if values is None else values)
         object.__setattr__(mechanism, "_neutral_values", known)
     return known
+
+
+def _in_rows(leaves: list[Tensor]) -> Tensor | None:
+    """All real numbers of each image's parameters in a row, shape (b, n); None where there are none."""
+    values = [leaf.flatten(1) if leaf.ndim > 1 else leaf[:, None] for leaf in leaves if leaf.is_floating_point()]
+    return torch.cat(values, dim=1) if values else None
 
 
 def converted(x: Image, here: Domain, there: Domain) -> Image:

@@ -1,6 +1,5 @@
 """Distortion: the lens does not put points where a pinhole would, and not every colour in the same place."""
 
-import math
 from dataclasses import dataclass
 from typing import final
 
@@ -18,7 +17,7 @@ from mechaug.mechanisms.base import (
     parameters,
 )
 from mechaug.mechanisms.view import View
-from mechaug.mechanisms.warp import Places, keep_still, pixel_places, sample_channels, sample_light
+from mechaug.mechanisms.warp import Places, keep_still, off_axis, pixel_places, sample_channels, sample_light
 from mechaug.types import Image, PerImage
 
 
@@ -101,10 +100,10 @@ class LensDistortion(Mechanism[LensDistortionParams]):
         height, width = x.shape[-2:]
         k1, k2, p1, p2 = (value.to(x.dtype)[:, None, None] for value in (params.k1, params.k2, params.p1, params.p2))
         # In half diagonals of the frame: places on the picture from its centre, and its centre's from the axis.
-        unit = _half_diagonal(self.view)
+        unit = self.view.half_diagonal
         centre_x, centre_y = (
             middle.to(x.dtype)[:, None, None] / unit
-            for middle in _middle(self.view, params.place_x, params.place_y, height, width)
+            for middle in off_axis(self.view, params.place_x, params.place_y, height, width)
         )
         columns, rows = pixel_places(height, width, x)
         right, down = columns / unit, rows[:, None] / unit
@@ -188,7 +187,7 @@ class LateralChromatic(Mechanism[LateralChromaticParams]):
         height, width = x.shape[-2:]
         right, down = pixel_places(height, width, x)
         middle_x, middle_y = (
-            middle.to(x.dtype)[:, None] for middle in _middle(self.view, params.place_x, params.place_y, height, width)
+            middle.to(x.dtype)[:, None] for middle in off_axis(self.view, params.place_x, params.place_y, height, width)
         )
 
         def places(percent: PerImage) -> Places:
@@ -201,14 +200,3 @@ class LateralChromatic(Mechanism[LateralChromaticParams]):
 
         seen = sample_channels(x, (places(params.red_percent), None, places(params.blue_percent)))
         return keep_still(seen, x, torch.stack((params.red_percent, params.blue_percent)).any(0))
-
-
-def _middle(view: View, place_x: PerImage, place_y: PerImage, height: int, width: int) -> tuple[PerImage, PerImage]:
-    """How far the picture's centre lies from the optical axis, right and down, in picture widths."""
-    across, down = view.room(height, width)
-    return place_x * across, place_y * down
-
-
-def _half_diagonal(view: View) -> float:
-    """From the optical axis to the frame's corner, in picture widths."""
-    return math.hypot(1.0, 1 / view.aspect) / (2 * view.crop)

@@ -19,6 +19,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
+from mechaug.mechanisms.spectrum import cosines
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
 
@@ -83,7 +84,7 @@ class Glare(Mechanism[GlareParams]):
 
     def transform(self, x: Image, params: GlareParams) -> Image:
         height, width = x.shape[-2:]
-        rows, columns = _cosines(height, x), _cosines(width, x)
+        rows, columns = (cosines(length, x, _FREQUENCIES) for length in (height, width))
         sigma = (params.halo_deg * (math.pi / 180 * self.view.focal_px(width))).to(x.dtype)
         # A sum of Gaussians: each is a product of one down and one across.
         halo = _gaussians(sigma, height, x).mT @ _gaussians(sigma, width, x) / len(_WIDTHS)
@@ -102,15 +103,6 @@ _WIDTHS: Final = (1.0, 2.0, 4.0, 8.0)
 
 _FREQUENCIES: Final = 48
 """How many of the lowest frequencies along a side are scattered; all of them where there are fewer."""
-
-
-def _cosines(size: int, like: Tensor) -> Float[Tensor, "m n"]:
-    """The orthonormal cosine transform of a row of pixels with mirrored ends, its lowest frequencies."""
-    place = torch.arange(size, dtype=torch.float64, device=like.device) + 0.5
-    waves = torch.arange(min(size, _FREQUENCIES), dtype=torch.float64, device=like.device)
-    cosines = torch.cos(waves[:, None] * place * (math.pi / size)) * math.sqrt(2 / size)
-    cosines[0] = math.sqrt(1 / size)
-    return cosines.to(like.dtype)
 
 
 def _gaussians(sigma: PerImage, size: int, like: Tensor) -> Float[Tensor, "b w m"]:

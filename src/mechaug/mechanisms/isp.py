@@ -177,7 +177,7 @@ def _logarithm(matrix: np.ndarray) -> np.ndarray:
 COLOUR_MATRICES: Final[Float[Tensor, "5 3 3"]] = torch.from_numpy(_matrices())
 """From the cameras' balanced raw colours to sRGB, linear; rows sum to 1."""
 
-_LOGARITHMS: Final = torch.from_numpy(np.stack([_logarithm(matrix) for matrix in _matrices()]))
+_LOGARITHMS: Final = torch.from_numpy(np.stack([_logarithm(matrix) for matrix in COLOUR_MATRICES.numpy()]))
 
 
 @parameters

@@ -7,7 +7,6 @@ from typing import Final, final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from mechaug.keys import Key
 from mechaug.laws import Law, quantity
@@ -192,7 +191,7 @@ class _Room:
 
 
 def _room(x: Image, params: OcclusionParams) -> _Room:
-    if not values_known() or needs_gradient(x, *tree_leaves(params)):
+    if not values_known() or needs_gradient(x, *params.leaves()):
         return _Room()
     plane = torch.empty_like(x[:, 0])
     return _Room(plane, torch.empty_like(plane), torch.empty_like(x), torch.empty_like(x))

@@ -20,6 +20,7 @@ from mechaug.mechanisms.base import (
 )
 from mechaug.mechanisms.psf import convolve, largest_reach, needed_reach, normalised, offsets, variances, widened
 from mechaug.mechanisms.view import View
+from mechaug.mechanisms.warp import off_axis, pixel_places
 from mechaug.types import Image, PerImage
 
 
@@ -209,19 +210,15 @@ class Vignetting(Mechanism[VignettingParams]):
 
     def transform(self, x: Image, params: VignettingParams) -> Image:
         height, width = x.shape[-2:]
-        room_x, room_y = self.view.room(height, width)
+        right, down = pixel_places(height, width, x)
+        middle_x, middle_y = off_axis(self.view, params.place_x, params.place_y, height, width)
         # All lengths are focal lengths, so that the squared distance from the axis is the squared tangent.
         focal = self.view.focal_widths
-        across = _middles(width, x) / width + (params.place_x * room_x).to(x.dtype)[:, None]
-        down = _middles(height, x) / width + (params.place_y * room_y).to(x.dtype)[:, None]
-        tangent2 = (across / focal).square()[:, None, :] + (down / focal).square()[:, :, None]
-        corner2 = (1 + self.view.aspect**-2) / (2 * self.view.crop * focal) ** 2
+        across = (right + middle_x.to(x.dtype)[:, None]) / focal
+        along = (down + middle_y.to(x.dtype)[:, None]) / focal
+        tangent2 = across.square()[:, None, :] + along.square()[:, :, None]
+        corner2 = (self.view.half_diagonal / focal) ** 2
         natural = (params.natural_exponent / 2).to(x.dtype)[:, None, None]
         mechanical = (params.mechanical_ev * (math.log(2) / corner2**2)).to(x.dtype)[:, None, None]
         lost = natural * torch.log1p(tangent2) + mechanical * tangent2.square()
         return x * torch.exp(-lost)[:, None]
-
-
-def _middles(size: int, like: Tensor) -> Float[Tensor, "n"]:
-    """The middles of pixels in a row of them, counted from the middle of the row."""
-    return torch.arange(size, dtype=like.dtype, device=like.device) + (1 - size) / 2

@@ -103,13 +103,19 @@ def filtered(x: Image, gain: Float[Tensor, "b h w"]) -> Image:
     Returns:
         Images of the same shape and dtype.
     """
-    down = _cosines(x.shape[-2], x)
-    across = down if x.shape[-2] == x.shape[-1] else _cosines(x.shape[-1], x)
+    down = cosines(x.shape[-2], x)
+    across = down if x.shape[-2] == x.shape[-1] else cosines(x.shape[-1], x)
     return down.mT @ (gain[:, None] * (down @ x @ across.mT)) @ across
 
 
-def _cosines(length: int, like: Tensor) -> Float[Tensor, "{length} {length}"]:
-    """The orthonormal cosine transform of a line; rows are frequencies."""
-    step = torch.arange(length, device=like.device)
-    waves = torch.cos((step[:, None] * (2 * step + 1)).double() * (math.pi / (2 * length))) * math.sqrt(2 / length)
+def cosines(length: int, like: Tensor, count: int | None = None) -> Float[Tensor, "m {length}"]:
+    """The orthonormal cosine transform of a line of pixels with mirrored ends; rows are frequencies.
+
+    Args:
+        length: of the line, pixels.
+        like: gives dtype and device.
+        count: how many of the lowest frequencies; None for all.
+    """
+    wave, pixel = (torch.arange(n, device=like.device) for n in (min(length, count or length), length))
+    waves = torch.cos((wave[:, None] * (2 * pixel + 1)).double() * (math.pi / (2 * length))) * math.sqrt(2 / length)
     return torch.cat((waves[:1] * math.sqrt(0.5), waves[1:])).to(like.dtype)

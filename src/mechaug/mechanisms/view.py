@@ -68,6 +68,11 @@ class View:
         """The focal length in widths of the picture."""
         return self.focal_length_mm / self.picture_width_mm
 
+    @property
+    def half_diagonal(self) -> float:
+        """From the optical axis to the frame's corner, in widths of the picture."""
+        return math.hypot(1.0, 1 / self.aspect) / (2 * self.crop)
+
     def focal_px(self, width: int) -> float:
         """The focal length in pixels of a picture of `width` pixels: what one radian near the axis covers."""
         return self.focal_widths * width

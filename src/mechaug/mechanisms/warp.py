@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from mechaug.mechanisms.base import per_image, values_known
+from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
 
 # What has turned to the camera's side or behind it is taken to lie just ahead: far away in the plane of the picture.
@@ -80,6 +81,20 @@ def pixel_places(height: int, width: int, like: Tensor) -> tuple[Float[Tensor, "
         torch.linspace(-right, right, width, dtype=like.dtype, device=like.device),
         torch.linspace(-down, down, height, dtype=like.dtype, device=like.device),
     )
+
+
+def off_axis(view: View, place_x: PerImage, place_y: PerImage, height: int, width: int) -> tuple[PerImage, PerImage]:
+    """How far the picture's centre lies from the optical axis, right and down, in picture widths.
+
+    Args:
+        view: gives the room that the picture has in the frame.
+        place_x: the share of the room to the right that is taken, −1 to 1.
+        place_y: the same downward.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
+    across, down = view.room(height, width)
+    return place_x * across, place_y * down
 
 
 def affine_places(

@@ -97,8 +97,8 @@ def sheet(
         raise ValueError(f"a contact sheet has at least 2 columns, neutral and strong, not {columns}")
     if not mechanisms:
         raise ValueError("a contact sheet needs at least one mechanism")
-    each = slice(1) if first_only else slice(None)
-    return _draw([row for mechanism in mechanisms for row in _rows(picture, mechanism, columns, key)[each]])
+    rows = [row for mechanism in mechanisms for row in _rows(picture, mechanism, columns, key, first_only)]
+    return _draw(rows)
 
 
 def caption(name: str, value: float, meaning: Quantity, *, decimals: int | None = None) -> str:
@@ -131,7 +131,7 @@ class _Row:
     captions: tuple[str, ...]
 
 
-def _rows(picture: Image, mechanism: Mechanism[Any], columns: int, key: Key) -> list[_Row]:
+def _rows(picture: Image, mechanism: Mechanism[Any], columns: int, key: Key, first_only: bool) -> list[_Row]:
     meanings = dict(quantities(mechanism))
     swept = [name for name, meaning in meanings.items() if meaning.sweep is not None]
     held = {
@@ -161,7 +161,7 @@ def _rows(picture: Image, mechanism: Mechanism[Any], columns: int, key: Key) -> 
         **{name: getattr(sampled, name) for name in seeds},
     )
     rows = []
-    for name in swept:
+    for name in swept[:1] if first_only else swept:
         meaning = meanings[name]
         values = _steps(meaning, columns - 1)
         # Small numbers of a row share their decimals, so that they compare at a glance.
