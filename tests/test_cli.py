@@ -14,6 +14,7 @@ import torch
 from PIL import Image as PillowImage
 
 from mechaug import cli
+from mechaug.commands import options, study, train
 from mechaug.training.methods import METHODS
 from mechaug.training.nets import NETS
 
@@ -50,10 +51,11 @@ def photographs(root: Path, classes: int = 2, count: int = 12, size: int = 32) -
 
 
 def test_choices_are_those_that_exist() -> None:
-    assert set(get_args(cli.Net)) - {"auto"} == set(NETS)
+    assert set(get_args(options.Net)) - {"auto"} == set(NETS)
     names = [method.name for method in METHODS]
-    assert ", ".join(names) in (Path(cli.__file__).read_text(encoding="utf-8"))
-    assert set(cli.Study().methods) <= set(names)
+    assert ", ".join(names) in Path(study.__file__).read_text(encoding="utf-8")
+    assert set(study.Study().methods) <= set(names)
+    assert train.Train().method in names
 
 
 @pytest.mark.parametrize(
@@ -232,10 +234,10 @@ def test_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_named_as_such(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/out")
 
-    monkeypatch.setattr(cli, "_show", full)
+    monkeypatch.setattr("mechaug.reports.show.show", full)
     assert "the disk is full at /data/out" in refused(capsys, "show", "photo.jpg")
 
 
