@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mechaug.heuristics import ops
 from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.chains import NOTHING, run
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage
@@ -31,9 +32,6 @@ OPERATIONS: Final[Mapping[str, ops.Operation]] = {
     "translate_y": ops.translate_y,
 }
 """The nine operations of the published method; its authors left out those that the corruption benchmarks contain."""
-
-NOTHING: Final = -1
-"""The code of a step that a chain does not take."""
 
 _NAMES: Final = tuple(OPERATIONS)
 _DEEPEST: Final = 3
@@ -152,31 +150,19 @@ class AugMix(Heuristic[AugMixParameters]):
 def _mix(x: Image, params: AugMixParameters) -> Image:
     width = params.weights.shape[1]
     # One row per chain, all alike at first.
-    chains = x.detach().repeat_interleave(width, dim=0)
-    _run(chains, params.operation.flatten(0, 1), params.level.flatten(0, 1), params.sign.flatten(0, 1))
-    chains = chains.view(len(x), width, x.shape[1:].numel())
-    mixed = torch.bmm(params.weights.to(x.dtype)[:, None], chains).view_as(x)
+    chains = ops.to_levels(x).repeat_interleave(width, dim=0)
+    operation, level, sign = (part.flatten(0, 1) for part in (params.operation, params.level, params.sign))
+    height, breadth = x.shape[2:]
+
+    def act(code: int, pictures: Image, rows: Tensor, step: int) -> Image:
+        name = _NAMES[code]
+        magnitude = _magnitude(name, level[rows, step], sign[rows, step], height, breadth)
+        return OPERATIONS[name].on_levels(pictures, magnitude)
+
+    run(chains, operation, len(OPERATIONS), act)
+    weights = (params.weights / 255.0).to(chains.dtype)
+    mixed = torch.bmm(weights[:, None], chains.view(len(x), width, x.shape[1:].numel())).view_as(x).to(x.dtype)
     return torch.lerp(x, mixed, per_image(params.mix.to(x.dtype)))
-
-
-def _run(
-    chains: Image,
-    operation: Int64[Tensor, "b steps"],
-    level: Float[Tensor, "b steps"],
-    sign: Float[Tensor, "b steps"],
-) -> None:
-    """Apply the chains in place: at each step, each operation once, to the rows that chose it."""
-    height, width = chains.shape[2:]
-    codes = torch.arange(NOTHING, len(OPERATIONS), device=chains.device)
-    # Rows in the order of their operation, and how many chose each: one wait for the device for all the steps.
-    order = operation.argsort(dim=0)
-    counts: list[list[int]] = (operation[..., None] == codes).sum(0).tolist()
-    for step, sizes in enumerate(counts):
-        _, *groups = order[:, step].split(sizes)
-        for (name, apply), rows in zip(OPERATIONS.items(), groups, strict=True):
-            if len(rows):
-                magnitude = _magnitude(name, level[rows, step], sign[rows, step], height, width)
-                chains.index_copy_(0, rows, apply(chains.index_select(0, rows), magnitude))
 
 
 def _magnitude(name: str, level: PerImage, sign: PerImage, height: int, width: int) -> PerImage:

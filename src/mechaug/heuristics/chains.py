@@ -1,0 +1,38 @@
+"""Chains of operations that differ from picture to picture, run together: the rows of a batch grouped by operation."""
+
+from collections.abc import Callable
+from typing import Final
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from mechaug.types import Image
+
+NOTHING: Final = -1
+"""The code of a step that a chain does not take."""
+
+
+def run(
+    pictures: Image,
+    operation: Int64[Tensor, "b steps"],
+    count: int,
+    act: Callable[[int, Image, Int64[Tensor, "n"], int], Image],
+) -> None:
+    """Apply a chain to each picture, in place: at each step each operation once, to the rows that chose it.
+
+    Args:
+        pictures: one row per chain; overwritten.
+        operation: the codes of each chain's steps, from 0, or `NOTHING`, which costs nothing.
+        count: how many operations there are.
+        act: (code, the pictures of the rows that chose it, these rows, the step) to pictures of the same shape.
+    """
+    codes = torch.arange(NOTHING, count, device=operation.device)
+    # Rows in the order of their operation, and how many chose each: one wait for the device for all the steps.
+    order = operation.argsort(dim=0)
+    sizes: list[list[int]] = (operation[..., None] == codes).sum(0).tolist()
+    for step, chosen in enumerate(sizes):
+        _, *groups = order[:, step].split(chosen)
+        for code, rows in enumerate(groups):
+            if len(rows):
+                pictures.index_copy_(0, rows, act(code, pictures.index_select(0, rows), rows, step))
