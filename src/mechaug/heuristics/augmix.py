@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mechaug.heuristics import ops
-from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
@@ -88,12 +88,27 @@ class AugMix(Heuristic[AugMixParameters]):
     overlaps = ("brightness", "contrast")
     about: ClassVar[About] = About(
         name="AugMix",
+        family="policy",
         principle="Mixes a picture with convex combinations of short random chains of geometric and tonal operations.",
         assumption="Small shifts, turns, shears and tone curves, and averages of their results, keep the label.",
-        preserves_labels=True,
+        needs="nothing; for its full effect two further views and the Jensen–Shannon loss",
+        breaks="Labels that rest on orientation or on absolute tone; averages of shifted copies show ghost edges.",
+        labels="kept by hope",
         cost="Six operations per picture and view on average; two further forward passes with the Jensen–Shannon loss.",
-        citation='Hendrycks et al., "AugMix: a simple data processing method to improve robustness and uncertainty", '
-        "ICLR 2020",
+        citation=Citation(
+            "hendrycks2020augmix",
+            (
+                "Hendrycks, Dan",
+                "Mu, Norman",
+                "Cubuk, Ekin Dogus",
+                "Zoph, Barret",
+                "Gilmer, Justin",
+                "Lakshminarayanan, Balaji",
+            ),
+            "AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty",
+            "ICLR",
+            2020,
+        ),
     )
 
     def __post_init__(self) -> None:

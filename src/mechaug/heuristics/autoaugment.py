@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mechaug.heuristics import policy
-from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING
 from mechaug.heuristics.policy import PolicyParameters
 from mechaug.keys import Key
@@ -113,12 +113,21 @@ class AutoAugment(Heuristic[PolicyParameters]):
     overlaps = ("brightness", "contrast", "saturate")
     about: ClassVar[About] = About(
         name="AutoAugment",
+        family="policy",
         principle="Applies a random one of 25 pairs of tonal and geometric operations, found by searching for the "
         "accuracy of a small net on held-out pictures.",
         assumption="What helped a small net on a part of the data helps the whole, and each pair keeps the label.",
-        preserves_labels=True,
-        cost="One to two operations per picture; thousands of GPU hours for the search, once.",
-        citation='Cubuk et al., "AutoAugment: learning augmentation strategies from data", CVPR 2019',
+        needs="nothing; a policy for another kind of data needs a search",
+        breaks="Labels that rest on colour, tone or orientation, of which inverting and equalizing leave little.",
+        labels="kept by hope",
+        cost="About one operation per picture; thousands of GPU hours for the search, once.",
+        citation=Citation(
+            "cubuk2019autoaugment",
+            ("Cubuk, Ekin D.", "Zoph, Barret", "Mané, Dandelion", "Vasudevan, Vijay", "Le, Quoc V."),
+            "AutoAugment: Learning Augmentation Strategies From Data",
+            "CVPR",
+            2019,
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters
 from mechaug.types import Image
@@ -36,7 +36,8 @@ class FlipCrop(Heuristic[FlipCropParameters]):
     Exact: pixels move by whole numbers and none is interpolated; the gradient reaches the picture.
 
     Args:
-        padding: in pixels; usually an eighth of the side, see `for_side`.
+        padding: in pixels; usually an eighth of the side, see `for_side` (He et al., "Deep residual learning for image
+            recognition", CVPR 2016).
         flip: whether to mirror. Not where a mirror image means something else: arrows, text, traffic signs.
 
     Raises:
@@ -48,12 +49,20 @@ class FlipCrop(Heuristic[FlipCropParameters]):
 
     about: ClassVar[About] = About(
         name="Flip and crop",
+        family="baseline",
         principle="Mirrors half of the pictures and moves all of them by up to an eighth of the side.",
         assumption="A mirror image and a shifted image mean the same; what leaves the frame is not needed.",
-        preserves_labels=True,
+        needs="nothing",
+        breaks="What a mirror image changes: text, arrows, traffic signs, left and right hands.",
+        labels="kept by hope",
         cost="One look-up per pixel.",
-        citation='Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", NeurIPS 2012; '
-        'padding as in He et al., "Deep residual learning for image recognition", CVPR 2016',
+        citation=Citation(
+            "krizhevsky2012imagenet",
+            ("Krizhevsky, Alex", "Sutskever, Ilya", "Hinton, Geoffrey E."),
+            "ImageNet Classification with Deep Convolutional Neural Networks",
+            "NeurIPS",
+            2012,
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.keys import Key, noise_field
 from mechaug.mechanisms.base import Parameters, parameters
 from mechaug.types import Image, PerImage, Seeds
@@ -54,12 +54,21 @@ class Cutout(Heuristic[CutoutParameters]):
     overlaps = ("checkerboard_cutout",)
     about: ClassVar[About] = About(
         name="Cutout",
+        family="erasing",
         principle="Covers a square at a random place with grey.",
         assumption="What is left of the object is enough to know it by.",
-        preserves_labels=True,
+        needs="nothing",
+        breaks="Small objects, which it covers whole; it does not help against noise or blur.",
+        labels="kept by hope",
         cost="One pass over the picture.",
-        citation='DeVries & Taylor, "Improved regularization of convolutional neural networks with cutout", '
-        "arXiv 1708.04552, 2017",
+        citation=Citation(
+            "devries2017cutout",
+            ("DeVries, Terrance", "Taylor, Graham W."),
+            "Improved Regularization of Convolutional Neural Networks with Cutout",
+            "arXiv:1708.04552",
+            2017,
+            "misc",
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -114,8 +123,8 @@ _TRIES: Final = 10
 class RandomErasing(Heuristic[RandomErasingParameters]):
     """A rectangle of random area and shape, whole inside the picture, with a random value in each pixel.
 
-    Area and shape are drawn until the rectangle fits, at most ten times: with the published ranges one in ten does not,
-    and one in 10¹⁰ is given up.
+    Area and shape are drawn until the rectangle fits, at most ten times; with the published ranges one draw in twenty does
+    not fit.
 
     Args:
         probability: that a picture is changed at all.
@@ -134,11 +143,20 @@ class RandomErasing(Heuristic[RandomErasingParameters]):
     overlaps = ("checkerboard_cutout", "impulse_noise")
     about: ClassVar[About] = About(
         name="Random Erasing",
+        family="erasing",
         principle="Covers a rectangle of random place, area and shape with random values, in every second picture.",
         assumption="What is left of the object is enough to know it by.",
-        preserves_labels=True,
-        cost="One pass over the picture, and noise for the rectangle.",
-        citation='Zhong et al., "Random erasing data augmentation", AAAI 2020',
+        needs="nothing",
+        breaks="Small objects, which it covers whole.",
+        labels="kept by hope",
+        cost="One pass over the picture, and noise for half of them.",
+        citation=Citation(
+            "zhong2020random",
+            ("Zhong, Zhun", "Zheng, Liang", "Kang, Guoliang", "Li, Shaozi", "Yang, Yi"),
+            "Random Erasing Data Augmentation",
+            "AAAI",
+            2020,
+        ),
     )
 
     def __post_init__(self) -> None:

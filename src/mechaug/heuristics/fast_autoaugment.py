@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mechaug.heuristics import ops, policy
-from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
 from mechaug.heuristics.ops import Levels
 from mechaug.heuristics.policy import Step
@@ -77,12 +77,21 @@ class FastAutoAugment(Heuristic[FastAutoAugmentParameters]):
     overlaps = ("brightness", "contrast", "saturate")
     about: ClassVar[About] = About(
         name="Fast AutoAugment",
+        family="policy",
         principle="Applies a random one of 493 pairs of operations, found by searching for augmented pictures that a "
         "net trained without them still classifies well.",
         assumption="What a net of one half of the data classifies well belongs to the density of the data.",
-        preserves_labels=True,
+        needs="nothing; a policy for another kind of data needs a search",
+        breaks="Labels that rest on colour, tone or orientation; low levels posterize and solarize the most.",
+        labels="kept by hope",
         cost="One operation per picture on average; a search of hours on one GPU, once.",
-        citation='Lim et al., "Fast AutoAugment", NeurIPS 2019',
+        citation=Citation(
+            "lim2019fastautoaugment",
+            ("Lim, Sungbin", "Kim, Ildoo", "Kim, Taesup", "Kim, Chiheon", "Kim, Sungwoong"),
+            "Fast AutoAugment",
+            "NeurIPS",
+            2019,
+        ),
     )
 
     def sample(self, key: Key) -> FastAutoAugmentParameters:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mechaug.heuristics import autoaugment, policy
-from mechaug.heuristics.base import About, Heuristic
+from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.policy import PolicyParameters
 from mechaug.keys import Key
 from mechaug.types import Image
@@ -55,12 +55,20 @@ class RandAugment(Heuristic[PolicyParameters]):
     overlaps = ("brightness", "contrast", "saturate")
     about: ClassVar[About] = About(
         name="RandAugment",
+        family="policy",
         principle="Applies a few random tonal and geometric operations in sequence, all at one strength.",
         assumption="One strength suits every operation and every picture, and no operation harms the label at it.",
-        preserves_labels=True,
+        needs="nothing",
+        breaks="Labels that rest on colour, tone or orientation; too strong a level costs small nets accuracy.",
+        labels="kept by hope",
         cost="Two operations per picture; number and strength are searched for on a grid.",
-        citation='Cubuk et al., "RandAugment: practical automated data augmentation with a reduced search space", '
-        "NeurIPS 2020",
+        citation=Citation(
+            "cubuk2020randaugment",
+            ("Cubuk, Ekin Dogus", "Zoph, Barret", "Shlens, Jonathon", "Le, Quoc V."),
+            "RandAugment: Practical Automated Data Augmentation with a Reduced Search Space",
+            "NeurIPS",
+            2020,
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -94,11 +102,20 @@ class TrivialAugmentWide(Heuristic[PolicyParameters]):
     overlaps = ("brightness", "contrast", "saturate")
     about: ClassVar[About] = About(
         name="TrivialAugmentWide",
+        family="policy",
         principle="Applies one random operation at a random strength from a wide range.",
         assumption="Pictures that an operation ruins are few enough not to teach wrong labels.",
-        preserves_labels=True,
+        needs="nothing",
+        breaks="Small pictures, which a shift of up to 32 pixels can leave black; labels that rest on orientation.",
+        labels="kept by hope",
         cost="One operation per picture; nothing to tune.",
-        citation='Müller & Hutter, "TrivialAugment: tuning-free yet state-of-the-art data augmentation", ICCV 2021',
+        citation=Citation(
+            "muller2021trivialaugment",
+            ("Müller, Samuel G.", "Hutter, Frank"),
+            "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation",
+            "ICCV",
+            2021,
+        ),
     )
 
     def sample(self, key: Key) -> PolicyParameters:
