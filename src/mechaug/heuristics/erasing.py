@@ -222,5 +222,3 @@ def _between(first: PerImage, end: PerImage, size: int) -> Bool[Tensor, "b {size
 
 def _rectangle(rows: Bool[Tensor, "b h"], columns: Bool[Tensor, "b w"]) -> Bool[Tensor, "b 1 h w"]:
     return rows[:, None, :, None] & columns[:, None, None, :]
-
-
