@@ -123,8 +123,8 @@ _TRIES: Final = 10
 class RandomErasing(Heuristic[RandomErasingParameters]):
     """A rectangle of random area and shape, whole inside the picture, with a random value in each pixel.
 
-    Area and shape are drawn until the rectangle fits, at most ten times; with the published ranges one draw in twenty does
-    not fit.
+    Area and shape are drawn until the rectangle fits, at most ten times; with the published ranges one draw in twenty
+    does not.
 
     Args:
         probability: that a picture is changed at all.
