@@ -22,8 +22,8 @@ from mechaug.types import Image
 Pair: TypeAlias = tuple[tuple[str, float, int], tuple[str, float, int]]
 """Two steps: an operation, its probability, and its level, 0 to 9."""
 
-# What the search called 0 … 9 runs from nothing to these (the paper's appendix); where an operation has no strength, the
-# level says nothing and is written as 0.
+# What the search called 0 … 9 runs from nothing to these (the paper's appendix). Where an operation has no strength,
+# the level says nothing and is written as 0.
 TOPS: Final[Mapping[str, float]] = {
     "shear_x": 0.3, "shear_y": 0.3, "translate_x": 150 / 331, "translate_y": 150 / 331, "rotate": 30.0,
     "brightness": 0.9, "colour": 0.9, "contrast": 0.9, "sharpness": 0.9, "posterize": 4.0, "solarize": 255.0,

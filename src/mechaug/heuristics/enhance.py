@@ -5,6 +5,7 @@ smoothed one. A factor of 0 gives that picture, 1 the original, above 1 more of 
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mechaug.heuristics.ops import Levels, Operation
@@ -51,7 +52,7 @@ def _blended(lacking: Tensor, levels: Levels, factor: PerImage) -> Levels:
     return (levels - lacking).mul_(per_image(factor.float())).add_(lacking).clamp_(0.0, 255.0).floor_()
 
 
-def _grey(levels: Levels) -> Levels:
+def _grey(levels: Levels) -> Float[Tensor, "b 1 h w"]:
     """The grey version of colour pictures, as Pillow converts to "L": exact, since the sums stay below 2²⁴.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from mechaug.heuristics.base import About, Citation, Heuristic
@@ -90,10 +90,10 @@ class Cutout(Heuristic[CutoutParameters]):
         height, width = x.shape[2:]
         half = (params.side * min(height, width)).round().div(2, rounding_mode="floor")
         rows, columns = (
-            _between((place * size).floor() - half, (place * size).floor() + half, size)
+            stretch((place * size).floor() - half, (place * size).floor() + half, size)
             for place, size in ((params.down, height), (params.across, width))
         )
-        return torch.where(_rectangle(rows, columns), self.fill, x)
+        return torch.where(rectangle(rows, columns), self.fill, x)
 
 
 @parameters
@@ -123,8 +123,8 @@ _TRIES: Final = 10
 class RandomErasing(Heuristic[RandomErasingParameters]):
     """A rectangle of random area and shape, whole inside the picture, with a random value in each pixel.
 
-    Area and shape are drawn until the rectangle fits, at most ten times; with the published ranges one draw in twenty does
-    not fit.
+    Area and shape are drawn until the rectangle fits, at most ten times; with the published ranges one draw in twenty
+    does not.
 
     Args:
         probability: that a picture is changed at all.
@@ -204,21 +204,22 @@ class RandomErasing(Heuristic[RandomErasingParameters]):
         )
         # Uniform values: the distribution function of normal ones.
         values = noise_field(params.seed, list(x.shape[1:])).mul_(math.sqrt(0.5)).erf_().add_(1.0).mul_(0.5)
-        return torch.where(_rectangle(rows, columns), values.to(x.dtype), x)
+        return torch.where(rectangle(rows, columns), values.to(x.dtype), x)
 
 
 def _inside(length: PerImage, place: PerImage, size: int) -> Bool[Tensor, "b {size}"]:
     """Which pixels of a line belong to a stretch, of a length in shares of the line, at a place in the room it has."""
     pixels = (length * size).round().clamp(max=size - 1.0)
     first = (place * (size - pixels + 1.0)).floor().clamp(max=size - pixels)
-    return _between(first, first + pixels, size)
+    return stretch(first, first + pixels, size)
 
 
-def _between(first: PerImage, end: PerImage, size: int) -> Bool[Tensor, "b {size}"]:
-    """Which pixels of a line are not before `first` and before `end`."""
+def stretch(first: PerImage, end: PerImage, size: int) -> Bool[Tensor, "b {size}"]:
+    """Which pixels of a line are not before `first`, and before `end`."""
     pixel = torch.arange(size, device=first.device)
     return (pixel >= first[:, None]) & (pixel < end[:, None])
 
 
-def _rectangle(rows: Bool[Tensor, "b h"], columns: Bool[Tensor, "b w"]) -> Bool[Tensor, "b 1 h w"]:
+def rectangle(rows: Bool[Tensor, "b h"], columns: Bool[Tensor, "b w"]) -> Bool[Tensor, "b 1 h w"]:
+    """Which pixels lie in the given rows and in the given columns."""
     return rows[:, None, :, None] & columns[:, None, None, :]

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from mechaug.heuristics import ops, policy
 from mechaug.heuristics.base import About, Citation, Heuristic
-from mechaug.heuristics.chains import NOTHING, run
+from mechaug.heuristics.chains import NOTHING
 from mechaug.heuristics.ops import Levels
 from mechaug.heuristics.policy import Step
 from mechaug.keys import Key
-from mechaug.mechanisms.base import Parameters, parameters, per_image
+from mechaug.mechanisms.base import Parameters, parameters
 from mechaug.types import Image, PerImage
 
 _FILE: Final = Path(__file__).with_name("fast_autoaugment_cifar10.csv")
@@ -121,9 +121,7 @@ class FastAutoAugment(Heuristic[FastAutoAugmentParameters]):
                 return _cutout(some, magnitude, params.across[rows, step], params.down[rows, step])
             return _STEPS[_NAMES[code]](some, magnitude)
 
-        levels = ops.to_levels(x)
-        run(levels, params.operation.masked_fill(params.magnitude == 0, NOTHING), len(_NAMES), act)
-        return ops.to_picture(levels, x)
+        return policy.in_levels(x, params.operation.masked_fill(params.magnitude == 0, NOTHING), len(_NAMES), act)
 
 
 def _cutout(levels: Levels, side: PerImage, across: PerImage, down: PerImage) -> Levels:

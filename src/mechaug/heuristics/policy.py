@@ -15,7 +15,7 @@ from torch import Tensor
 from mechaug.heuristics import enhance, ops
 from mechaug.heuristics.chains import NOTHING, run
 from mechaug.heuristics.ops import Levels
-from mechaug.mechanisms.base import Parameters, parameters
+from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage
 
 Step: TypeAlias = Callable[[Levels, PerImage], Levels]
@@ -74,11 +74,26 @@ def unchanged(batch: int, steps: int) -> PolicyParameters:
 
 def follow(x: Image, params: PolicyParameters) -> Image:
     """Pictures after the steps that were drawn for each."""
-    levels = ops.to_levels(x)
     steps = list(OPERATIONS.values())
-    operation = params.operation.masked_fill(params.magnitude == 0, NOTHING)
-    run(levels, operation, len(steps), lambda code, some, rows, step: steps[code](some, params.magnitude[rows, step]))
-    return ops.to_picture(levels, x)
+
+    def act(code: int, some: Levels, rows: Tensor, step: int) -> Levels:
+        return steps[code](some, params.magnitude[rows, step])
+
+    return in_levels(x, params.operation.masked_fill(params.magnitude == 0, NOTHING), len(steps), act)
+
+
+def in_levels(
+    x: Image,
+    operation: Int64[Tensor, "b steps"],
+    count: int,
+    act: Callable[[int, Levels, Int64[Tensor, "n"], int], Levels],
+) -> Image:
+    """`run` on the grey levels of pictures; those without a step come back as they are, with their gradient."""
+    levels = ops.to_levels(x)
+    run(levels, operation, count, act)
+    found = ops.to_picture(levels, x)
+    idle = (operation == NOTHING).all(1)
+    return torch.where(per_image(idle), x, found) if bool(idle.any()) else found
 
 
 def _pixels(share: PerImage, side: int) -> PerImage:
