@@ -167,8 +167,8 @@ def test_cuda_noise_is_another_of_the_same_kind(name: str) -> None:
     params = mechanism.sample(example_key(256))
     here, there = mechanism.apply(x, params), mechanism.apply(x.cuda(), params.to("cuda")).cpu()
     assert torch.isfinite(there).all()
-    assert there.mean() == pytest.approx(here.mean(), rel=0.02)
-    assert there.std() == pytest.approx(here.std(), rel=0.1, abs=1e-4)
+    assert there.mean().item() == pytest.approx(here.mean().item(), rel=0.02)
+    assert there.std().item() == pytest.approx(here.std().item(), rel=0.2, abs=1e-4)
 
 
 @needs_cuda
