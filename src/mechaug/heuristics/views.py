@@ -6,7 +6,7 @@ and those that look at the net to find what it fails on (adversaries, which work
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeAlias, final
@@ -87,6 +87,22 @@ class ViewMaker(ABC):
             clean: whether a view of the pictures without this augmentation comes first.
             count: how many augmented views follow.
         """
+
+
+class Remembering(ViewMaker):
+    """A view maker that learns from step to step; what it remembers is part of a checkpoint."""
+
+    @abstractmethod
+    def fresh(self) -> "Remembering":
+        """The same one, remembering nothing: each training has its own."""
+
+    @abstractmethod
+    def memory(self) -> dict[str, Tensor]:
+        """What it remembers."""
+
+    @abstractmethod
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        """Take up what `memory` gave."""
 
 
 Augmentation: TypeAlias = Mechanism[Any] | ViewMaker

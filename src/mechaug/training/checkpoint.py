@@ -34,11 +34,13 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, average: Mapping[str, Tensor], optimiser: torch.optim.SGD, progress: Progress
-) -> None:
-    """Write a checkpoint: whole or not at all."""
+    path: Path, model: nn.Module, average: Mapping[str, Tensor], optimiser: torch.optim.SGD, progress: Progress,
+    memory: Mapping[str, Tensor],
+) -> None:  # fmt: skip
+    """Write a checkpoint: whole or not at all; `memory` is what an augmentation remembers."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"average.{name}": value for name, value in average.items()}
+    tensors |= {f"memory.{name}": value for name, value in memory.items()}
     for number, parameter in enumerate(_optimised(optimiser)):
         momentum = optimiser.state[parameter].get("momentum_buffer")
         if momentum is not None:
@@ -55,8 +57,11 @@ def save_checkpoint(
 
 def load_checkpoint(
     path: Path, model: nn.Module, average: dict[str, Tensor], optimiser: torch.optim.SGD, config: str
-) -> Progress:
+) -> tuple[Progress, dict[str, Tensor]]:
     """Put a checkpoint's state into a model, its moving average and its optimiser.
+
+    Returns:
+        How far it was, and what the augmentation remembered.
 
     Raises:
         UserError: the file is not a checkpoint, or one of something else.
@@ -77,7 +82,9 @@ def load_checkpoint(
             if momentum is not None:
                 # The optimiser's buffers follow its parameters' memory layout, and so must these.
                 optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
-    return Progress(int(header["step"]), float.fromhex(header["epoch_loss"]), float(header["seconds"]), config)
+    memory = {name.removeprefix("memory."): t for name, t in tensors.items() if name.startswith("memory.")}
+    done = Progress(int(header["step"]), float.fromhex(header["epoch_loss"]), float(header["seconds"]), config)
+    return done, memory
 
 
 @dataclass(frozen=True)

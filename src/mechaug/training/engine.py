@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
-from mechaug.heuristics.views import Augmentation, Batch
+from mechaug.heuristics.views import Augmentation, Batch, Remembering
 from mechaug.keys import Key
 from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from mechaug.training.objectives import Objective
@@ -106,10 +106,15 @@ def fit(
     model.to(device)
     classes = _count_outputs(model, data, device)
     optimiser = _optimiser(model, recipe)
+    if isinstance(augmentation, Remembering):
+        augmentation = augmentation.fresh()
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     done, records = Progress(0, 0.0, 0.0, config), []
     if folder is not None and (folder / "checkpoint.safetensors").exists():
-        done = load_checkpoint(folder / "checkpoint.safetensors", model, average, optimiser, config)
+        place = folder / "checkpoint.safetensors"
+        done, memory = load_checkpoint(place, model, average, optimiser, config)
+        if isinstance(augmentation, Remembering):
+            augmentation.remember(memory)
         records = read_metrics(folder / "metrics.jsonl", up_to_step=done.step)
 
     per_epoch = len(data) // recipe.batch_size
@@ -127,7 +132,8 @@ def fit(
         if folder is not None:
             seconds = time.perf_counter() - started
             progress = Progress(step, loss_sum.item(), seconds, config)
-            save_checkpoint(folder / "checkpoint.safetensors", model, average, optimiser, progress)
+            memory = augmentation.memory() if isinstance(augmentation, Remembering) else {}
+            save_checkpoint(folder / "checkpoint.safetensors", model, average, optimiser, progress, memory)
         saved = time.perf_counter()
 
     model.train()

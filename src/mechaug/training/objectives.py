@@ -180,9 +180,9 @@ class CrossEntropy(Objective):
         """The mean cross-entropy."""
         seen: list[tuple[Logits, Targets]] = []
         if self.on != "augmented":
-            seen.append((_clean(outputs, self), labels if outputs.clean_targets is None else outputs.clean_targets))
+            seen.append((seen_clean(outputs, self), labels if outputs.clean_targets is None else outputs.clean_targets))
         if self.on != "clean":
-            views = _augmented(outputs, 1, self)
+            views = first_views(outputs, 1, self)
             seen += zip(views, outputs.augmented_targets or (labels,) * len(views), strict=True)
         return torch.stack([_cross_entropy(logits, targets) for logits, targets in seen]).mean()
 
@@ -216,9 +216,9 @@ class JSD(Objective):
     def value(self, outputs: Outputs, labels: Targets) -> Float[Tensor, ""]:
         """The mean divergence; the labels are not used."""
         del labels
-        seen = (_clean(outputs, self), *_augmented(outputs, self.views, self)[: self.views])
+        seen = (seen_clean(outputs, self), *first_views(outputs, self.views, self)[: self.views])
         # From log p, not from p: where p underflows to 0, the gradient of p log p would be NaN.
-        log_p = torch.stack([functional.log_softmax(_precise(logits), dim=1) for logits in seen])
+        log_p = torch.stack([functional.log_softmax(precise(logits), dim=1) for logits in seen])
         p = log_p.exp()
         log_mixture = p.mean(0).clamp(1e-7, 1.0).log()
         return (p * (log_p - log_mixture)).sum(2).mean()
@@ -228,23 +228,33 @@ def _terms(objective: Objective) -> tuple[Objective, ...]:
     return objective.terms if isinstance(objective, Sum) else (objective,)
 
 
-def _clean(outputs: Outputs, objective: Objective) -> Logits:
+def seen_clean(outputs: Outputs, objective: Objective) -> Logits:
+    """The logits of the clean pictures, which the objective needs.
+
+    Raises:
+        ValueError: they are not there.
+    """
     if outputs.clean is None:
         raise ValueError(f"{objective} needs the logits of the clean pictures: run the network on them, see `inputs`")
     return outputs.clean
 
 
-def _augmented(outputs: Outputs, count: int, objective: Objective) -> tuple[Logits, ...]:
+def first_views(outputs: Outputs, count: int, objective: Objective) -> tuple[Logits, ...]:
+    """The logits of all views, of which the objective needs `count`.
+
+    Raises:
+        ValueError: there are fewer.
+    """
     if len(outputs.augmented) < count:
         raise ValueError(f"{objective} needs {count} augmented views, and {len(outputs.augmented)} are there")
     return outputs.augmented
 
 
 def _cross_entropy(logits: Logits, targets: Targets) -> Float[Tensor, ""]:
-    logits = _precise(logits)
+    logits = precise(logits)
     return functional.cross_entropy(logits, targets.to(logits.dtype) if targets.is_floating_point() else targets)
 
 
-def _precise(logits: Logits) -> Logits:
+def precise(logits: Logits) -> Logits:
     """Logits in at least float32, since half formats lose small differences between probabilities."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
