@@ -26,16 +26,18 @@ from mechaug.training import nets
 from mechaug.training.checkpoint import ModelCard, load_model, save_model
 from mechaug.training.engine import Fitted, fit
 from mechaug.training.methods import Method
+from mechaug.training.team import ALONE, Team
 from mechaug.watch import Silent, Watch
 
 
 def train_method(
     config: StudyConfig, data: DataSet, chosen: Method, seed: int, folder: Path, watch: Watch,
-    *, checkpoint_seconds: float = 30.0,
+    *, checkpoint_seconds: float = 30.0, device: str | None = None, team: Team = ALONE,
 ) -> Fitted:  # fmt: skip
     """Train one method with one seed, or go on with it.
 
-    Writes model.safetensors, metrics.jsonl and, when all is done, training.json into `folder`.
+    Writes model.safetensors, metrics.jsonl and, when all is done, training.json into `folder`. Of a team of processes
+    each calls this, with a device of its own if it is not the configuration's.
 
     Raises:
         As `mechaug.training.engine.fit`.
@@ -46,9 +48,11 @@ def train_method(
     alone = replace(config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=Suites(), test_size=None)
     fitted = fit(
         net, data.train, chosen.augmentation, chosen.objective, recipe,
-        seed=seed, device=config.device, folder=folder, config=spec.dumps(alone),
-        checkpoint_seconds=checkpoint_seconds, watch=watch,
+        seed=seed, device=device or config.device, folder=folder, config=spec.dumps(alone),
+        checkpoint_seconds=checkpoint_seconds, watch=watch, team=team,
     )  # fmt: skip
+    if not team.leads:
+        return fitted
     card = ModelCard(recipe.net, data.classes, tuple(net.mean.flatten().tolist()), tuple(net.std.flatten().tolist()))
     save_model(folder / "model.safetensors", fitted.state, card)
     times = {"steps": fitted.steps, "seconds": fitted.seconds, "images_per_second": fitted.images_per_second}

@@ -22,21 +22,31 @@ class Train:
     training: Training = field(default_factory=Training)
 
     def run(self) -> None:
-        """Train, or go on with it."""
+        """Train, or go on with it; under torchrun every process takes its share of each batch."""
+        import contextlib
+
         from mechaug.evaluation.run import Suites
         from mechaug.job import claim, load_data, train_method
         from mechaug.progress import Line
         from mechaug.training.methods import method
+        from mechaug.training.team import gathered
+        from mechaug.watch import Silent
 
         config = study_config(
             self.data, self.training, methods=(self.method,), seeds=(self.seed,), suites=Suites(), test_size=0
         )
-        with claim(config, self.out), Line() as line:
+        with gathered(config.device) as (team, device), contextlib.ExitStack() as held:
+            watch = Silent()
+            if team.leads:
+                held.enter_context(claim(config, self.out))
+                watch = held.enter_context(Line())
+            team.wait()
             fitted = train_method(
-                config, load_data(config), method(self.method), self.seed, self.out, line,
-                checkpoint_seconds=self.training.checkpoint_seconds,
+                config, load_data(config), method(self.method), self.seed, self.out, watch,
+                checkpoint_seconds=self.training.checkpoint_seconds, device=device, team=team,
             )  # fmt: skip
-        say(
-            f"trained {fitted.steps} steps in {fitted.seconds:.0f} s ({fitted.images_per_second:,.0f} pictures/s)\n"
-            f"model: {self.out / 'model.safetensors'}"
-        )
+        if team.leads:
+            say(
+                f"trained {fitted.steps} steps in {fitted.seconds:.0f} s ({fitted.images_per_second:,.0f} pictures/s)\n"
+                f"model: {self.out / 'model.safetensors'}"
+            )

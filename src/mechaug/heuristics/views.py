@@ -38,6 +38,12 @@ class Batch:
     classes: int
     key: Key
 
+    def parts(self, count: int) -> Iterator["Batch"]:
+        """The batch in so many parts of about one size, one after another."""
+        for rows in torch.arange(len(self.labels)).tensor_split(count):
+            some = slice(int(rows[0]), int(rows[-1]) + 1)
+            yield Batch(self.pictures[some], self.labels[some], self.classes, self.key.rows(rows.to(self.key.device)))
+
 
 @dataclass(frozen=True)
 class Inside:

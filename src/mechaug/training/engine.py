@@ -23,8 +23,10 @@ from mechaug.keys import Key
 from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from mechaug.training.objectives import Objective
 from mechaug.training.recipes import Precision, Recipe
+from mechaug.training.team import ALONE, Team
 from mechaug.training.tracking import read_metrics, write_metrics
 from mechaug.training.views import in_precision, make_views, show
+from mechaug.types import Bytes
 from mechaug.watch import Silent, Watch
 
 CHECK_EVERY = 20
@@ -69,6 +71,7 @@ def fit(
     config: str = "",
     checkpoint_seconds: float = 30.0,
     watch: Watch | None = None,
+    team: Team = ALONE,
 ) -> Fitted:
     """Train a model, from its checkpoint if there is one.
 
@@ -85,6 +88,7 @@ def fit(
         config: text that identifies this training; a checkpoint of another is refused.
         checkpoint_seconds: at most so long between checkpoints, to the next step.
         watch: listens to the progress.
+        team: the processes that train it together; each calls this with the same arguments, and one writes files.
 
     Returns:
         The weights to keep, and what they cost.
@@ -103,8 +107,12 @@ def fit(
         total = recipe.total_steps(len(data))
     except ValueError as error:
         raise UserError(str(error)) from error
+    team.share(torch.arange(recipe.batch_size))
+    if team.size > 1 and isinstance(augmentation, Remembering):
+        raise UserError("a game is played by one process: train it without torchrun")
     model.to(device)
     classes = _count_outputs(model, data, device)
+    pixels = _near(data.pixels, device)
     optimiser = _optimiser(model, recipe)
     if isinstance(augmentation, Remembering):
         augmentation = augmentation.fresh()
@@ -129,11 +137,12 @@ def fit(
         _check_finite("loss", loss_sum, step, folder)
         # A step may have a finite loss and a gradient that is not: what it leaves is not the last good state.
         _check_finite("net", _total(model), step, folder)
-        if folder is not None:
+        if folder is not None and team.leads:
             seconds = time.perf_counter() - started
             progress = Progress(step, loss_sum.item(), seconds, config)
             memory = augmentation.memory() if isinstance(augmentation, Remembering) else {}
             save_checkpoint(folder / "checkpoint.safetensors", model, average, optimiser, progress, memory)
+        team.wait()
         saved = time.perf_counter()
 
     model.train()
@@ -143,15 +152,21 @@ def fit(
             epoch, place = divmod(step, per_epoch)
             if epoch != order_epoch:
                 order, order_epoch = Key(seed).fold("order").fold(epoch).permutation(len(data)), epoch
-            rows = order[place * recipe.batch_size : (place + 1) * recipe.batch_size]
+            rows = team.share(order[place * recipe.batch_size : (place + 1) * recipe.batch_size])
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(step, total)
-            key = Key(seed).fold("augmentation").at(data.index[rows].to(device), epoch=epoch)
-            pictures = data.image(rows).to(device)
+            # A few numbers are drawn faster on the CPU than on an accelerator, which then need not be waited for.
+            key = Key(seed).fold("augmentation").at(data.index[rows], epoch=epoch)
+            pictures = pixels[rows.to(pixels.device)].to(device).float() / 255
             if recipe.base is not None:
                 pictures = recipe.base(pictures, key.fold("base"))
             batch = Batch(pictures, data.labels[rows].to(device), classes, key)
-            loss = _step(model, optimiser, objective, batch, augmentation)
+            optimiser.zero_grad(set_to_none=True)
+            loss = _descend(model, objective, batch, augmentation, recipe.accumulate)
+            loss, stopped, late = team.average(
+                model, loss, torch.tensor(float(stop.is_set())), torch.tensor(time.perf_counter() - saved)
+            )
+            optimiser.step()
             _update_average(average, model, recipe.ema, step)
             loss_sum += loss
             done_steps = step + 1
@@ -161,13 +176,13 @@ def fit(
             watch.advance(recipe.batch_size, f"loss {loss_sum.item() / (place + 1):.3f}" if place % 5 == 0 else "")
             if ends:
                 records.append(_record(epoch, done_steps, loss_sum, place + 1, recipe, total, started))
-                if folder is not None:
+                if folder is not None and team.leads:
                     write_metrics(folder / "metrics.jsonl", records)
                 loss_sum.zero_()
-            if stop.is_set() and done_steps < total:
+            if stopped > 0 and done_steps < total:
                 save(done_steps)
                 raise StoppedError(f"stopped after step {done_steps} of {total}")
-            if time.perf_counter() - saved >= checkpoint_seconds or done_steps == total:
+            if late >= checkpoint_seconds or done_steps == total:
                 save(done_steps)
     model.eval()
     seconds = time.perf_counter() - started if total > done.step else done.seconds
@@ -184,16 +199,24 @@ def resolve_precision(precision: Precision, device: torch.device | str) -> Preci
     return "bfloat16" if native else "float32"
 
 
-def _step(
-    model: nn.Module, optimiser: torch.optim.SGD, objective: Objective, batch: Batch, augmentation: Augmentation | None
+def _descend(
+    model: nn.Module, objective: Objective, batch: Batch, augmentation: Augmentation | None, parts: int
 ) -> Tensor:
-    """One step of descent."""
-    views = make_views(model, batch, augmentation, objective.inputs)
-    loss = objective.value(show(model, views, objective.inputs), batch.labels)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
-    return loss.detach()
+    """Leave the gradient of a batch with the weights; the loss comes back, a mean over pictures."""
+    total = torch.zeros((), device=batch.pictures.device)
+    for part in batch.parts(parts) if parts > 1 else (batch,):
+        views = make_views(model, part, augmentation, objective.inputs)
+        loss = objective.value(show(model, views, objective.inputs), part.labels)
+        (loss * (len(part.labels) / len(batch.labels))).backward()
+        total += loss.detach() * (len(part.labels) / len(batch.labels))
+    return total
+
+
+def _near(pixels: Bytes, device: torch.device) -> Bytes:
+    """Stored pictures on the device, where they take at most a quarter of what is free there."""
+    if device.type == "cuda" and pixels.numel() * 4 <= torch.cuda.mem_get_info(device)[0]:
+        return pixels.to(device)
+    return pixels
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -207,11 +230,13 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
 def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
     """Exponential moving average of weights and batch statistics; short at first, so that it forgets the start."""
     weight = 1 - min(decay, (1 + step) / (10 + step))
-    for name, value in model.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value, weight)
-        else:
-            average[name].copy_(value)
+    state = model.state_dict()
+    real = [name for name, value in state.items() if value.is_floating_point()]
+    # In one call: on an accelerator a call for each weight takes longer than the step's arithmetic.
+    lerp = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
+    lerp([average[name] for name in real], [state[name] for name in real], weight)
+    for name in state.keys() - set(real):
+        average[name].copy_(state[name])
 
 
 @torch.no_grad()

@@ -20,6 +20,8 @@ class Recipe:
         epochs: passes over the data.
         steps: optimiser steps after which training ends, if sooner; None for all epochs.
         batch_size: pictures per step; the last incomplete batch of an epoch is left out.
+        accumulate: parts of a batch that go through the net one after another, for a net that is too large for all at
+            once; batch statistics and mixtures are those of a part.
         learning_rate: the peak.
         momentum: of the optimiser.
         weight_decay: on weights of two and more axes; not on biases and normalisation.
@@ -33,6 +35,7 @@ class Recipe:
     epochs: int
     steps: int | None = None
     batch_size: int = 128
+    accumulate: int = 1
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -42,7 +45,7 @@ class Recipe:
     base: Mechanism[Any] | None = None
 
     def __post_init__(self) -> None:
-        whole = {"epochs": self.epochs, "batch_size": self.batch_size}
+        whole = {"epochs": self.epochs, "batch_size": self.batch_size, "accumulate": self.accumulate}
         if self.steps is not None:
             whole["steps"] = self.steps
         for name, value in whole.items():
