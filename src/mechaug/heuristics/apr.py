@@ -201,7 +201,8 @@ class APRSingle(Heuristic[APRSingleParameters]):
         whose = per_image(params.phase[rows] == 1)
         recombined = recombine(torch.where(whose, second, own), torch.where(whose, own, second))
         first.index_copy_(0, rows, recombined.clamp(0.0, 255.0))
-        return ops.to_picture(first, x)
+        kept = per_image((params.operation[:, 0] == NOTHING) & (params.phase == 0))
+        return torch.where(kept, x, ops.to_picture(first, x))
 
 
 @final
