@@ -16,7 +16,7 @@ class Train:
     out: Path = Path("runs/train")
     """Folder of the model; started again with the same options, it goes on where it stopped."""
     method: str = "camera"
-    """none, flip-crop, augmix, augmix-jsd, camera or camera-jsd."""
+    """What to train by; `mechaug review` lists everything."""
     seed: int = 0
     """Of the weights, the order and the augmentation."""
     training: Training = field(default_factory=Training)
@@ -28,7 +28,6 @@ class Train:
         from mechaug.evaluation.run import Suites
         from mechaug.job import claim, load_data, train_method
         from mechaug.progress import Line
-        from mechaug.training.methods import method
         from mechaug.training.team import gathered
         from mechaug.watch import Silent
 
@@ -42,7 +41,7 @@ class Train:
                 watch = held.enter_context(Line())
             team.wait()
             fitted = train_method(
-                config, load_data(config), method(self.method), self.seed, self.out, watch,
+                config, load_data(config), config.chosen[0], self.seed, self.out, watch,
                 checkpoint_seconds=self.training.checkpoint_seconds, device=device, team=team,
             )  # fmt: skip
         if team.leads:

@@ -1,6 +1,7 @@
 """Mixing of features inside the net: Manifold Mixup, and NoisyMix, which adds noise and AugMix."""
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import torch
@@ -148,15 +149,15 @@ class NoisyMix(ViewMaker):
     alpha: int | float = 1.0
     added: int | float = 0.5
     multiplied: int | float = 0.5
-    augmix: AugMix = AugMix()
+    augmix: AugMix = field(default_factory=AugMix)
     layers: tuple[str, ...] = ()
 
     overlaps = ("brightness", "contrast", "gaussian_noise", "speckle_noise")
     about: ClassVar[About] = About(
         name="NoisyMix",
         family="mixing",
-        principle="Mixes clean pictures and AugMix views of them at a random depth, adds noise to the features, and asks "
-        "for equal answers.",
+        principle="Mixes clean pictures and AugMix views of them at a random depth, adds noise, and asks for equal "
+        "answers.",
         assumption="What holds for AugMix and for Manifold Mixup; and small noise in the features keeps the class.",
         needs="a batch, names of layers of the net, and three views",
         breaks="Half its gain is noise, so corruptions that are noise are no surprise to it.",
@@ -211,21 +212,11 @@ class NoisyMix(ViewMaker):
         for name, pictures in seen:
             own = params.replace(seed=batch.key.fold(name).fold("noise").seed().to(pictures.device))
             if layer == "":
-                made.append(View(noisy_blend(pictures, own), targets))
+                # The published noise is for pictures in [−1, 1].
+                made.append(View((noisy_blend(2.0 * pictures - 1.0, own) + 1.0) / 2.0, targets))
             else:
-                made.append(View(pictures, targets, (Inside(layer, _Blending(own)),)))
+                made.append(View(pictures, targets, (Inside(layer, functools.partial(noisy_blend, params=own)),)))
         return tuple(made)
-
-
-@final
-@dataclass(frozen=True)
-class _Blending:
-    """`noisy_blend` with its parameters."""
-
-    params: NoisyMixParameters
-
-    def __call__(self, features: Tensor) -> Tensor:
-        return noisy_blend(features, self.params)
 
 
 def noisy_blend(features: Float[Tensor, "b ..."], params: NoisyMixParameters) -> Float[Tensor, "b ..."]:

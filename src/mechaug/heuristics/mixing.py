@@ -39,7 +39,7 @@ def unmixed(batch: int) -> MixupParameters:
 
 
 def blend(features: Float[Tensor, "b ..."], params: MixupParameters) -> Float[Tensor, "b ..."]:
-    """Share · own + (1 − share) · partner's, for pictures or features."""
+    """Its share of each picture, and the rest of its partner: for pictures or features."""
     other = features.index_select(0, partner_rows(params.partner))
     share = params.share.to(features.dtype).reshape(-1, *(1,) * (features.ndim - 1))
     return torch.lerp(other, features, share)
