@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mechaug import heuristics as h
 from mechaug import mechanisms as m
-from mechaug.heuristics import AugMix
+from mechaug.heuristics.views import Augmentation
 from mechaug.mechanisms.base import Mechanism
+from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
+from mechaug.training.adversarial import WorstCase
+from mechaug.training.arms import without
+from mechaug.training.consistency import KL
+from mechaug.training.games import Hedge
 from mechaug.training.methods import Method, method
+from mechaug.training.nature import Nature
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
 
 OBJECT: Final = m.VIEWS["object"]
@@ -32,36 +39,49 @@ def steps(*options: Mechanism[Any]) -> Mechanism[Any]:
     return m.Chain(one, m.Maybe[Any](one, 2 / 3), m.Maybe[Any](one, 1 / 2))
 
 
-def mixture(*options: Mechanism[Any], skip: float = 1.0) -> m.Mix:
-    """Three such chains as exposures of one film, and the picture itself."""
-    return m.Mix(steps(*options), steps(*options), steps(*options), skip=skip)
+def mixture(*options: Mechanism[Any], branches: int = 1) -> m.Mix:
+    """Such chains as exposures of one film, and the picture itself."""
+    return m.Mix(*(steps(*options) for _ in range(branches)))
 
 
-def _arm(
-    name: str, what: str, augmentation: Mechanism[Any], objective: Objective = CONSISTENT, crops: bool = True
-) -> Method:
-    return Method(name, name, "mechanism", what, crops, augmentation, objective)
+def _arm(name: str, what: str, augmentation: Augmentation, objective: Objective = CONSISTENT) -> Method:
+    return Method(name, name, "mechanism", what, True, augmentation, objective)
 
+
+UNSEEN: Final = tuple(part for part in ALL if without(part, COMMON_CORRUPTIONS) is not None)
+"""What has no relative in C."""
+
+_CHAIN: Final = m.Chain(*(m.Maybe[Any](part, 0.2) for part in ALL))
+_MIX: Final = mixture(*ALL)
+_BAND: Final = m.Maybe[Any](m.BandDropout(), 0.25)
+_NOISE: Final = m.Maybe[Any](m.Sensor(iso=(1600.0, 25600.0)), 0.35)
 
 _ARMS = (
     method("flip-crop"),
+    method("trivialaugment"),
     method("augmix-jsd"),
+    method("prime-jsd"),
+    method("pixmix"),
     method("camera-jsd"),
     _arm("band-jsd", "BandDropout alone, JSD 12 over two views", m.BandDropout()),
-    _arm("band-augmix-jsd", "AugMix, then BandDropout, JSD 12 over two views", m.Chain(AugMix(), m.BandDropout())),
-    _arm("mix-jsd", "mixtures in linear light of three chains of 1 to 3 of all mechanisms, JSD 12 over two views",
-         mixture(*ALL)),
-    _arm("mix-band-jsd", "the same, then BandDropout on every second picture",
-         m.Chain(mixture(*ALL), m.Maybe[Any](m.BandDropout(), 0.5))),
-    _arm("steps-jsd", "one chain of 1 to 3 of all mechanisms without mixing, JSD 12 over two views", steps(*ALL)),
-    _arm("steps-band-jsd", "the same, then BandDropout on every second picture",
-         m.Chain(steps(*ALL), m.Maybe[Any](m.BandDropout(), 0.5))),
-    _arm("mix-all", "the mixtures with cross-entropy on the clean picture and one view",
-         mixture(*ALL), CrossEntropy("all")),
-    _arm("mix-band-weak-jsd", "mix-band-jsd with JSD 6",
-         m.Chain(mixture(*ALL), m.Maybe[Any](m.BandDropout(), 0.5)), CrossEntropy("clean") + 6 * JSD(views=2)),
-    _arm("mix-band-noise-jsd", "mix-band-jsd, then the sensor's noise on every second picture",
-         m.Chain(mixture(*ALL), m.Maybe[Any](m.BandDropout(), 0.5), m.Maybe[Any](m.Sensor(iso=(400.0, 12800.0)), 0.5))),
+    _arm("band-augmix-jsd", "AugMix, then BandDropout, JSD 12 over two views", m.Chain(h.AugMix(), m.BandDropout())),
+    _arm("steps-jsd", "one chain of 1 to 3 of all mechanisms, not mixed, JSD 12 over two views", steps(*ALL)),
+    _arm("chain-jsd", "all mechanisms in the order of light, each on a fifth of the pictures, JSD 12", _CHAIN),
+    _arm("mix-jsd", "one chain of 1 to 3 of all mechanisms, mixed with the picture in linear light, JSD 12", _MIX),
+    _arm("mix3-jsd", "three such chains mixed with the picture in linear light, JSD 12", mixture(*ALL, branches=3)),
+    _arm("mix-band-jsd", "mix-jsd, then BandDropout on a quarter of the pictures", m.Chain(_MIX, _BAND)),
+    _arm("mix-noise-jsd", "mix-jsd, then the sensor's noise on a third of the pictures", m.Chain(_MIX, _NOISE)),
+    _arm("mix-noise-band-jsd", "mix-jsd, then noise, then BandDropout", m.Chain(_MIX, _NOISE, _BAND)),
+    _arm("mix-kl", "mix-jsd with 6 × KL and a stopped gradient in the place of the JSD", _MIX,
+         CrossEntropy("all") + 6 * KL(views=1)),
+    _arm("mix-all", "mix-jsd's pictures with cross-entropy on the clean picture and one view", _MIX,
+         CrossEntropy("all")),
+    _arm("mix-unseen-jsd", "mix-jsd with nothing that has a relative in C", mixture(*UNSEEN)),
+    _arm("mix-worst", "cross-entropy on the clean picture and on the worst of three draws of mix-jsd's chain",
+         WorstCase(_MIX, steps=0, draws=3), CrossEntropy("all")),
+    _arm("mix-nature", "nature picks a group of mechanisms by Hedge on excess risk; cross-entropy on clean and view",
+         Nature(*(mixture(*group) for group in (GEOMETRY, LIGHT, AIR, LENS, SENSOR, PROCESS, CODEC)),
+                player=Hedge(rate=0.1)), CrossEntropy("all")),
 )  # fmt: skip
 
 ARMS: Final[Mapping[str, Method]] = {arm.name: arm for arm in _ARMS}
