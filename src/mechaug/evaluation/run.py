@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from mechaug.data.pictures import Pictures, choose
 from mechaug.errors import UserError
-from mechaug.evaluation import attacks, metrics
+from mechaug.evaluation import metrics
+from mechaug.evaluation.attacks import attack_all
+from mechaug.evaluation.attacks_pgd import Pgd
 from mechaug.evaluation.corruptions import NAMES, SEVERITIES, corrupt
 from mechaug.evaluation.result import Cell, Environment, Evaluation, Suite
 from mechaug.files import write_file
@@ -175,10 +177,10 @@ def measure(
     for some_rows in attacked_rows.split(suites.batch_size) if len(attacked_rows) else ():
         target = pictures.rows(some_rows)
         stayed.append(
-            attacks.attacked_correct(
+            attack_all(
                 model, target.pixels, target.labels, target.index, Key(seed).fold("attack"),
-                steps=suites.attack_steps, batch_size=suites.batch_size, device=device,
-            )
+                [Pgd(steps=suites.attack_steps)], batch_size=suites.batch_size, device=device,
+            ).correct
         )  # fmt: skip
         watch.advance(suites.attack_steps * len(some_rows), "attack")
     seconds = torch.tensor(time.perf_counter() - started, dtype=torch.float64)
