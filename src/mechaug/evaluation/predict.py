@@ -78,7 +78,7 @@ def logits_of(
     return torch.cat(said)
 
 
-def stored_rows(pictures: Bytes, rows: Tensor, device: torch.device | str) -> Image:
+def stored_rows(pictures: Bytes, rows: Tensor, device: torch.device | str) -> Float[Tensor, "rows c h w"]:
     """Some stored pictures as float32 in [0, 1] on a device."""
     return pictures[rows.to(pictures.device)].to(device).float() / 255
 
