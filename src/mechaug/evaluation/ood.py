@@ -60,7 +60,7 @@ def strangeness(logits: Logits, score: Score) -> PerImage:
     raise ValueError(f"there is no score {score!r}: use 'max softmax' or 'energy'")
 
 
-def detection(inside: Logits, elsewhere: Logits, score: Score, key: Key) -> Detection:
+def detection(inside: Float[Tensor, "a k"], elsewhere: Float[Tensor, "e k"], score: Score, key: Key) -> Detection:
     """How well a score tells pictures from elsewhere from those of the data, with intervals over both.
 
     Args:

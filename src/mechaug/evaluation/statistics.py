@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mechaug.evaluation.bootstrap import Outcomes, checked_outcomes, interval, mean_of, resample
@@ -46,7 +47,9 @@ class Comparison:
     verdict: Verdict
 
 
-def compare(first: Outcomes, second: Outcomes, key: Key, *, paired_runs: bool = False) -> Comparison:
+def compare(
+    first: Outcomes, second: Bool[Tensor, "t n"] | Float[Tensor, "t n"], key: Key, *, paired_runs: bool = False
+) -> Comparison:
     """Compare two methods on the same pictures.
 
     Args:
