@@ -1,5 +1,7 @@
 """APGD, FAB, Square and the ensemble, against worst cases that are known in closed form."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -166,7 +168,7 @@ class TestApgd:
     def test_refusals(self):
         with pytest.raises(ValueError, match="count of at least 1"):
             Apgd(steps=0)
-        with pytest.raises((ValueError, TypeError), match="dlr|loss"):
+        with pytest.raises((ValueError, TypeError), match=r"dlr|loss"):
             Apgd(loss="hinge")
 
 
@@ -239,7 +241,7 @@ class TestSquare:
             said = linear(Square(2 / 255, queries)(linear, pictures, labels, keys))
             own = said.gather(1, labels[:, None]).squeeze(1)
             leads.append(own - said.scatter(1, labels[:, None], -torch.inf).amax(1))
-        for before, after in zip(leads, leads[1:], strict=False):
+        for before, after in pairwise(leads):
             assert (after <= before + 1e-6).all()
         assert (leads[-1] < leads[0] - 0.05).float().mean() > 0.8
 
