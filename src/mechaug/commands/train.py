@@ -23,13 +23,12 @@ class Train:
 
     def run(self) -> None:
         """Train, or go on with it."""
-        from mechaug.evaluation.run import Suites
         from mechaug.job import claim, load_data, train_method
         from mechaug.progress import Line
         from mechaug.training.methods import method
 
         config = study_config(
-            self.data, self.training, methods=(self.method,), seeds=(self.seed,), suites=Suites(), test_size=0
+            self.data, self.training, methods=(self.method,), seeds=(self.seed,), suites=(), test_size=0
         )
         with claim(config, self.out), Line() as line:
             fitted = train_method(

@@ -92,13 +92,18 @@ def find_classes(path: Path) -> dict[str, list[Path]]:
     """
     found = {}
     for label in folders_in(path):
-        files = [file for file in (path / label).rglob("*") if file.suffix.lower() in SUFFIXES]
-        found[label] = sorted(file for file in files if not file.name.startswith("."))
+        found[label] = pictures_in(path / label)
         if not found[label]:
             raise UserError(f"there are no pictures in {path / label}: they should end with {', '.join(SUFFIXES)}")
     if not found:
         raise UserError(f"there are no class folders in {path}: pictures should lie in {path}/<class>/")
     return found
+
+
+def pictures_in(path: Path) -> list[Path]:
+    """The pictures in a folder and below it, in order."""
+    files = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
+    return sorted(file for file in files if not file.name.startswith("."))
 
 
 def make_split(files_by_class: list[list[Path]], skip_bad: bool) -> Split:

@@ -5,9 +5,10 @@ from mechaug.evaluation.attacks_auto import auto_attack
 from mechaug.evaluation.attacks_pgd import Fgsm, Pgd
 from mechaug.evaluation.corruptions import corrupt
 from mechaug.evaluation.result import Measurement, Result, read_result, write_result
-from mechaug.evaluation.run import CorruptedPictures, Outcomes, Suites, measure, pool
+from mechaug.evaluation.run import Outcomes, Place, measure, pool
+from mechaug.evaluation.suites import Limits, Subject, Suite, Target, choose_suites
 
 __all__ = [
-    "Attack", "Attacked", "CorruptedPictures", "Fgsm", "Measurement", "Outcomes", "Pgd", "Result", "Suites",
-    "attack_all", "auto_attack", "corrupt", "measure", "pool", "read_result", "write_result",
+    "Attack", "Attacked", "Fgsm", "Limits", "Measurement", "Outcomes", "Pgd", "Place", "Result", "Subject", "Suite",
+    "Target", "attack_all", "auto_attack", "choose_suites", "corrupt", "measure", "pool", "read_result", "write_result",
 ]  # fmt: skip

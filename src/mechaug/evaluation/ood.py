@@ -72,9 +72,18 @@ def detection(inside: Float[Tensor, "a k"], elsewhere: Float[Tensor, "e k"], sco
     Raises:
         ValueError: one side has no pictures, or as `strangeness`.
     """
+    return detection_of(strangeness(inside, score), strangeness(elsewhere, score), score, key)
+
+
+def detection_of(inside: Float[Tensor, "a"], elsewhere: Float[Tensor, "e"], score: Score, key: Key) -> Detection:
+    """`detection` from what `strangeness` says of each picture, which takes less room than logits.
+
+    Raises:
+        ValueError: one side has no pictures.
+    """
     if not len(inside) or not len(elsewhere):
         raise ValueError("a detection needs pictures of the data and pictures from elsewhere")
-    strange = torch.cat((strangeness(inside, score), strangeness(elsewhere, score))).cpu()
+    strange = torch.cat((inside, elsewhere)).cpu()
     count, others = len(inside), len(elsewhere)
     figures = _Curve(strange, count)
     plain = figures(torch.ones(count, 1), torch.ones(others, 1))[:, 0].tolist()

@@ -5,6 +5,7 @@ method, `mechaug study` one with several. Figures carry 95 % intervals and are f
 said. What happened to each picture lies beside the result, in the folders that `MethodResult.outcomes` names.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -20,14 +21,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure and its 95 % interval.
-
-    Attributes:
-        value: the figure.
-        low: the lower end of its interval.
-        high: the upper end of its interval.
-        count: how many pictures it rests on (each counted once, however many seeds or severities).
-    """
+    """One figure, the ends of its 95 % interval, and how many pictures it rests on, each counted once."""
 
     value: float
     low: float
@@ -324,14 +318,12 @@ def read_result(path: Path | os.PathLike[str]) -> Result:
         FileNotFoundError: there is no such file.
         mechaug.spec.SpecError: it is not a result, or one of a later schema version.
     """
-    path = Path(path)
+    path, raw = Path(path), None
     text = path.read_text(encoding="utf-8")
-    try:
+    with contextlib.suppress(ValueError, RecursionError):  # `spec.loads` says what is wrong
         raw = json.loads(text)
-        version = raw["schema_version"] if isinstance(raw, dict) and raw.get("type") == "Result" else None
-    except (ValueError, RecursionError, KeyError):
-        version = None  # `spec.loads` says what is wrong
-    if version == 1:
+    version = raw.get("schema_version") if isinstance(raw, dict) and raw.get("type") == "Result" else None
+    if isinstance(raw, dict) and version == 1:
         text = json.dumps(_upgraded(raw))
     elif isinstance(version, int) and version > SCHEMA_VERSION:
         raise spec.SpecError(

@@ -11,7 +11,7 @@ from mechaug.evaluation.attacks import Attack, attack_all
 from mechaug.evaluation.attacks_auto import auto_attack, standard
 from mechaug.evaluation.attacks_pgd import Pgd
 from mechaug.evaluation.result import Figure
-from mechaug.evaluation.suites.base import Advance, Outcome, Scores, Subject, Suite, Target, Tensors, some, stack
+from mechaug.evaluation.suites.base import Advance, Outcome, Scores, Subject, Suite, Target, Tensors, Told, some, stack
 from mechaug.keys import Key
 
 
@@ -34,21 +34,17 @@ class Attacked(Suite):
 
     @property
     def name(self) -> str:
-        """pgd or autoattack."""
         return self.attack
 
     @property
     def title(self) -> str:
-        """PGD with its steps, or AutoAttack."""
         return f"PGD-{self.steps}" if self.attack == "pgd" else "AutoAttack"
 
     @property
     def gradients(self) -> bool:
-        """It needs them."""
         return True
 
     def describe(self) -> str:
-        """What is measured."""
         ball = f"L∞ {self.epsilon_levels:g}/255"
         if self.attack == "pgd":
             step = f"step {self.epsilon_levels / 4:g}/255"
@@ -77,7 +73,7 @@ class Attacked(Suite):
         chosen = target.pictures.rows(some(target.pictures, self.pictures))
         attacks = self._attacks()
         share = self.passes(target) / max(len(chosen), 1) / (1 + len(attacks))
-        watch = _Told(advance, share)
+        watch = Told(advance, share)
         arguments = (subject.model, chosen.pixels, chosen.labels, chosen.index, Key(subject.seed).fold("attack"))
         options = {"device": subject.device, "batch_size": subject.batch_size}
         if self.attack == "pgd":
@@ -97,7 +93,9 @@ class Attacked(Suite):
         headline = metrics.accuracy(broken_by == -1, key)
         if self.attack == "pgd":
             return Scores(headline=headline)
-        figures = [Figure("autoattack", "", "accuracy on the same pictures, clean", metrics.accuracy(broken_by != -2, key))]
+        figures = [
+            Figure("autoattack", "", "accuracy on the same pictures, clean", metrics.accuracy(broken_by != -2, key))
+        ]
         for place, attack in enumerate(self._attacks()):
             left = (broken_by == -1) | (broken_by > place)
             figures.append(Figure("autoattack", "", f"accuracy after {attack.name}", metrics.accuracy(left, key)))
@@ -108,20 +106,3 @@ class Attacked(Suite):
     def _attacks(self) -> tuple[Attack, ...]:
         epsilon = self.epsilon_levels / 255
         return (Pgd(epsilon, epsilon / 4, self.steps),) if self.attack == "pgd" else standard(epsilon)
-
-
-class _Told:
-    """A watch that counts pictures in passes."""
-
-    def __init__(self, advance: Advance, share: float) -> None:
-        self._advance, self._share = advance, share
-
-    def begin(self, title: str, total: int, unit: str) -> None:
-        """Nothing: the whole has begun already."""
-
-    def advance(self, count: int, note: str = "") -> None:
-        """So many pictures of one attack are done."""
-        self._advance(count * self._share, note)
-
-    def say(self, text: str) -> None:
-        """Nothing."""

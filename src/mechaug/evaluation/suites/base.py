@@ -143,6 +143,28 @@ class Suite(ABC):
         """The figures of the runs of one method, pooled, with intervals over pictures and runs."""
 
 
+class Told:
+    """A watch that counts in passes what functions tell in pictures.
+
+    Args:
+        advance: hears of the passes.
+        share: passes for each picture that is told.
+    """
+
+    def __init__(self, advance: Advance, share: float) -> None:
+        self._advance, self._share = advance, share
+
+    def begin(self, title: str, total: int, unit: str) -> None:
+        """Nothing: the whole has begun already."""
+
+    def advance(self, count: int, note: str = "") -> None:
+        """So many pictures are done."""
+        self._advance(count * self._share, note)
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+
 def some(pictures: Pictures, count: int) -> Int64[Tensor, "rows"]:
     """The rows of so many test pictures, every class with its share: the same for every model; all if there are fewer.
 

@@ -26,16 +26,13 @@ class Clean(Suite):
 
     @property
     def name(self) -> str:
-        """clean."""
         return "clean"
 
     @property
     def title(self) -> str:
-        """Clean."""
         return "Clean"
 
     def describe(self) -> str:
-        """What is measured."""
         return (
             "accuracy on the test pictures as they are; the accuracy of the class with the lowest; the expected "
             "calibration error over 15 bins of equal width (Guo et al., ICML 2017)"
@@ -94,16 +91,13 @@ class Calibration(Suite):
 
     @property
     def name(self) -> str:
-        """calibration."""
         return "calibration"
 
     @property
     def title(self) -> str:
-        """Calibration."""
         return "Calibration"
 
     def describe(self) -> str:
-        """What is measured."""
         return (
             "on clean pictures: the adaptive RMS calibration error, bins of 100 pictures (Hendrycks et al., ICLR "
             "2019), with all bins and as the published tool has it, without the most confident one; the Brier score "
@@ -111,8 +105,8 @@ class Calibration(Suite):
         )
 
     def parts(self) -> tuple[str, ...]:
-        """None: it reads what `Clean` left."""
-        return ()
+        """One, which holds nothing: all is read from what `Clean` left."""
+        return ("all",)
 
     def passes(self, target: Target) -> float:  # noqa: ARG002
         """None."""
@@ -125,9 +119,7 @@ class Calibration(Suite):
     def score(self, outcomes: Sequence[Outcome], target: Target, key: Key) -> Scores:  # noqa: ARG002
         """From the outcomes of `Clean`, which the caller gives as part "clean"."""
         right, confidence = stack(outcomes, "clean", "right"), stack(outcomes, "clean", "confidence")
-        published = [
-            rms_calibration_error(c, r, drop_last_bin=True) for c, r in zip(confidence, right, strict=True)
-        ]
+        published = [rms_calibration_error(c, r, drop_last_bin=True) for c, r in zip(confidence, right, strict=True)]
         rms = metrics.rms_calibration(confidence, right, key.fold("rms"))
         as_published = sum(published) / len(published)
         figures = (

@@ -57,21 +57,17 @@ class Corrupted(Suite):
 
     @property
     def name(self) -> str:
-        """The family."""
         return self.family
 
     @property
     def title(self) -> str:
-        """The family in words."""
         return _TITLES[self.family][0]
 
     @property
     def origin(self) -> str:
-        """Made here, unless published files were read."""
         return "regenerated"
 
     def describe(self) -> str:
-        """What is measured."""
         return (
             f"mean accuracy over {len(self.corruptions)} {_TITLES[self.family][1]} "
             f"({', '.join(self.corruptions)}) at severities {', '.join(map(str, self.severities))}, "
