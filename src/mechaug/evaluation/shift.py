@@ -65,7 +65,8 @@ def load_shifted(source: str, outputs: Sequence[str], like: Pictures, most: int)
     rows = torch.arange(len(labels))
     if most < len(labels):
         rows = choose(labels, max(most, len(data.classes)), Key(0).fold("some shifted pictures").at(data.test.index))
-    return Shifted(data.name, data.test.pixels[rows], labels[rows])
+    title = data.name if source.startswith(("set:", "domains:", "cifar10.1:")) else source
+    return Shifted(title, data.test.pixels[rows], labels[rows])
 
 
 def load_other(source: str, like: Pictures, most: int) -> Bytes:
