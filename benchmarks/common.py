@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import time
@@ -32,8 +33,8 @@ class Batch:
 
 
 def pictures(source: str, count: int, size: int, device: str) -> Batch:
-    """The first pictures of a data set, repeated if there are fewer."""
-    stored = load(source, image_size=size, train_size=None, test_size=0).train.pixels
+    """The first pictures of a data set for testing, repeated if there are fewer."""
+    stored = load(source, image_size=size, train_size=0).test.pixels
     chosen = stored[torch.arange(count) % len(stored)]
     return Batch(
         pictures=(chosen.float() / 255).to(device),
@@ -96,12 +97,13 @@ def environment(device: str, libraries: Sequence[str]) -> dict[str, object]:
         except metadata.PackageNotFoundError:
             versions[library] = None
     root = Path(__file__).resolve().parent
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=False
-    )
+    command = ["git", "describe", "--always", "--dirty"]
+    # Where the code was copied to, there may be neither a repository nor git.
+    git = shutil.which("git")
+    commit = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout if git else ""
     return {
         "mechaug": VERSION,
-        "commit": described.stdout.strip(),
+        "commit": commit.strip() or None,
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
         "processor": _processor(),

@@ -42,6 +42,11 @@ class Peer:
     prepare: Callable[[int], Run]
     rival: bool = False
 
+    @property
+    def batched(self) -> bool:
+        """Whether it takes a batch of floats, on any device, and not stored pictures one by one."""
+        return self.library == "kornia" or "for the batch" in self.operation
+
 
 def kornia_peer(against: str, operation: str, rival: bool = True, **settings: Any) -> Peer:  # noqa: ANN401
     """A random augmentation of kornia, applied to every picture."""
@@ -157,7 +162,7 @@ def kornia_disc(size: int) -> Run:  # noqa: ARG001
 
     side = torch.arange(-3.0, 4.0)
     disc = (side[:, None] ** 2 + side**2 <= 9.5).float()[None]
-    return lambda batch: kornia.filters.filter2d(batch.pictures, disc, normalized=True)
+    return lambda batch: kornia.filters.filter2d(batch.pictures, disc.to(batch.pictures.device), normalized=True)
 
 
 PEERS: tuple[Peer, ...] = (

@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "speed.md"
 
 
 def page(record: dict[str, Any]) -> str:
-    """The page in Markdown, losses beside wins."""
+    """The page in Markdown, losses beside wins; with what a GPU did, where that was measured."""
     where = record["environment"]
     libraries = ", ".join(f"{name} {version}" for name, version in where["libraries"].items() if version)
     lines = [
@@ -63,27 +63,70 @@ def page(record: dict[str, Any]) -> str:
     if memory:
         peaks = " and ".join(f"{value:.1f} batches at {size}×{size}" for size, value in memory.items())
         lines += ["", f"Peak memory of the full chain of eight stages: {peaks}, beyond the batch itself."]
+    on_device = RESULTS / "throughput-cuda.json"
+    if on_device.exists():
+        lines += _device_lines(json.loads(on_device.read_text(encoding="utf-8")))
     if record["left_out"]:
         lines += ["", "Left out: " + "; ".join(f"{name} ({why})" for name, why in record["left_out"].items()) + "."]
     return "\n".join(lines) + "\n"
 
 
-def _row(row: dict[str, Any]) -> str:
-    def best(rows: list[dict[str, Any]]) -> str:
-        if not rows:
-            return "–"
-        first = max(rows, key=lambda peer: peer["per_s"])
-        return f"{first['library']} {first['operation']} {_count(first['per_s'])}"
+def _device_lines(record: dict[str, Any]) -> list[str]:
+    where = record["environment"]
+    libraries = ", ".join(f"{name} {version}" for name, version in where["libraries"].items() if version)
+    lines = [
+        "",
+        f"## On a GPU: {where['device']}",
+        "",
+        f"{where['date']}; {libraries}. It copies {record['copy_bytes_per_s'] / 1e12:.2f} TB/s, read and written. "
+        "*Of a copy* is the time in which it would copy the batch over the time taken: what is left of it is the price "
+        "of several passes over the pictures and, in small batches, of starting them. Times are those of the device's "
+        "events, draws on the host included; memory is in sizes of the batch.",
+    ]
+    for size, result in record["sizes"].items():
+        lines += [
+            "",
+            f"### {result['batch'][0]} × 3 × {size} × {size} ({result['pictures']})",
+            "",
+            "| mechanism | pictures/s | of a copy | in a chain | of a copy | draws | memory | best rival | ratio |",
+            "|---|--:|--:|--:|--:|--:|--:|---|--:|",
+        ]
+        lines += [_device_row(row) for row in result["rows"]]
+    return lines
 
+
+def _device_row(row: dict[str, Any]) -> str:
+    cells = [
+        row["name"],
+        f"**{_count(row['per_s'])}**",
+        f"{100 * row['share_of_copy_bandwidth']:.2g} %",
+        _count(row["transform_per_s"]),
+        f"{100 * row['transform_share_of_copy_bandwidth']:.2g} %",
+        f"{100 * row['sample_share']:.0f} %",
+        f"{row['peak_memory_in_batches']:.1f}",
+        _best([peer for peer in row["peers"] if peer["rival"]]),
+        _ratio(row["ratio_to_best_rival"]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _best(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "–"
+    first = max(rows, key=lambda peer: peer["per_s"])
+    return f"{first['library']} {first['operation']} {_count(first['per_s'])}"
+
+
+def _row(row: dict[str, Any]) -> str:
     rivals = [peer for peer in row["peers"] if peer["rival"]]
     cells = [
         row["name"],
         f"**{_count(row['per_s'])}**",
         _count(row["transform_per_s"]),
         f"{100 * row['sample_share']:.0f} %",
-        best(rivals),
+        _best(rivals),
         _ratio(row["ratio_to_best_rival"]),
-        best(row["peers"]),
+        _best(row["peers"]),
         _ratio(row["ratio_to_best"]),
     ]
     return f"| {' | '.join(cells)} |"

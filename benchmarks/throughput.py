@@ -1,9 +1,11 @@
 """Pictures per second of every mechanism and of whole chains, beside what people use, in one run.
 
     python benchmarks/throughput.py --small cifar10:PATH --large folder:PATH
+    python benchmarks/throughput.py --small npz:FILE --large npz:FILE --device cuda
 
 Every contender draws its parameters and applies them. A mechanism takes and returns stored sRGB values, so it pays for
-two conversions to linear light; `transform_per_s` is what it costs in a chain, where these are shared. The peers are
+two conversions to linear light; `transform_per_s` is what it costs in a chain, where these are shared. On a GPU times
+are those of the device's events, and each is set against the time in which the device copies the batch. The peers are
 installed by `pip install kornia==0.9.0 albumentations==2.0.8 imagecorruptions-imaug timm torchvision "setuptools<81"`;
 what cannot be imported is named in the result and left out.
 """
@@ -27,6 +29,8 @@ from mechaug.reports.show import seen_by
 
 SIZES = {32: 512, 224: 32}
 LIBRARIES = ("torch", "kornia", "torchvision", "albumentations", "imagecorruptions-imaug", "timm", "pillow", "numpy")
+LEAST_S = {"cpu": 0.05, "cuda": 0.01}
+"""How long a run lasts at least, seconds."""
 # One by one, libraries take as long per picture in a small batch as in a large one.
 FEWER = {32: 64, 224: 8}
 
@@ -89,11 +93,11 @@ def compiled(mechanism: Mechanism, batch: Batch, runs: int) -> dict[str, float]:
     return {name: len(x) / timing.median_s for name, timing in times.items()} | {"seconds_to_compile": spent}
 
 
-def prepared(name: str, size: int, missing: dict[str, str]) -> list[tuple[Peer, Run]]:
-    """The peers of one mechanism that can be run here."""
+def prepared(name: str, size: int, device: str, missing: dict[str, str]) -> list[tuple[Peer, Run]]:
+    """The peers of one mechanism that can be run here; on a GPU only those that work on batches."""
     found = []
     for peer in PEERS:
-        if peer.against == name:
+        if peer.against == name and (device == "cpu" or peer.batched):
             try:
                 found.append((peer, peer.prepare(size)))
             except Exception as problem:  # any way in which a library may fail to load
@@ -108,22 +112,21 @@ def measure(
     size, count = batch.pictures.shape[-1], len(batch.pictures)
     few = Batch(batch.pictures[: FEWER[size]], batch.arrays[: FEWER[size]])
     contenders, counts, peers = ours(mechanism, batch, options.device), {}, {}
-    for peer, run in prepared(name, size, missing) if options.device == "cpu" else []:
+    for peer, run in prepared(name, size, options.device, missing):
         label = f"{peer.library} {peer.operation}"
-        batched = peer.library == "kornia" or "one draw" in peer.operation
-        given = batch if batched else few
+        given = batch if peer.batched else few
         try:
             run(given)
         except Exception as problem:  # likewise
             missing[label] = f"{type(problem).__name__}: {problem}"[:200]
             continue
         contenders[label], counts[label] = partial(run, given), len(given.pictures)
-        peers[label] = (peer, batched)
-    times = side_by_side(contenders, runs=options.runs, device=options.device)
+        peers[label] = peer
+    times = side_by_side(contenders, runs=options.runs, device=options.device, least_s=LEAST_S[options.device])
     rows = [
-        {"library": peer.library, "operation": peer.operation, "batched": batched, "rival": peer.rival,
+        {"library": peer.library, "operation": peer.operation, "batched": peer.batched, "rival": peer.rival,
          "per_s": counts[label] / times[label].median_s, "spread": spread(times[label])}
-        for label, (peer, batched) in peers.items()
+        for label, peer in peers.items()
     ]  # fmt: skip
     best = max((row["per_s"] for row in rows), default=None)
     rivals = [row["per_s"] for row in rows if row["rival"]]
@@ -139,12 +142,19 @@ def measure(
         "peers": rows,
     }
     if options.device == "cuda":
-        record["share_of_copy_bandwidth"] = copy_seconds(batch) / times["mechaug"].median_s
+        # What a copy of the batch takes at the device's bandwidth: read once, written once.
+        copy_s = 2 * batch.pictures.nbytes / options.copy_bytes_per_s
+        record["share_of_copy_bandwidth"] = copy_s / times["mechaug"].median_s
+        record["transform_share_of_copy_bandwidth"] = copy_s / times["transform"].median_s
+        record["peak_memory_in_batches"] = peak_memory_on_device(mechanism, batch)
     if options.compile and name in {type(stage).__name__ for stage in presets.eight_stages(View()).mechanisms}:
         record["compiled"] = compiled(mechanism, batch, options.runs)
         print(f"compiled: {record['compiled']}", flush=True)
     text = "  ".join(f"{row['library']} {row['operation']} {row['per_s']:,.0f}" for row in rows)
-    print(f"{size:4} {name:18} {mine:10,.0f}/s  transform {record['transform_per_s']:10,.0f}/s  {text}", flush=True)
+    share = f"  {record['share_of_copy_bandwidth']:.1%} of a copy" if options.device == "cuda" else ""
+    print(
+        f"{size:4} {name:18} {mine:10,.0f}/s  transform {record['transform_per_s']:10,.0f}/s{share}  {text}", flush=True
+    )
     return record
 
 
@@ -153,10 +163,22 @@ def spread(timing: Timing) -> float:
     return (timing.slowest_s - timing.fastest_s) / timing.median_s
 
 
-def copy_seconds(batch: Batch) -> float:
-    """How long the device takes to read and write the batch once."""
-    out = torch.empty_like(batch.pictures)
-    return side_by_side({"copy": lambda: out.copy_(batch.pictures)}, runs=20, device="cuda")["copy"].median_s
+def copy_bandwidth() -> float:
+    """Bytes per second that the device reads and writes when it copies half a gigabyte: far more than its cache."""
+    source = torch.zeros(2**27, device="cuda")
+    target = torch.empty_like(source)
+    times = side_by_side({"copy": lambda: target.copy_(source)}, runs=20, device="cuda", least_s=0.01)
+    return 2 * source.nbytes / times["copy"].median_s
+
+
+def peak_memory_on_device(mechanism: Mechanism, batch: Batch) -> float:
+    """The most memory that is held on the device at once, beyond what was there before, in sizes of the batch."""
+    key = Key(0).at(torch.arange(len(batch.pictures)))
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    with torch.no_grad():
+        mechanism(batch.pictures, key)
+    return (torch.cuda.max_memory_allocated() - before) / batch.pictures.nbytes
 
 
 def peak_memory(size: int, source: str) -> float:
@@ -191,6 +213,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
     parser.add_argument("--compile", action="store_true", help="time torch.compile on the eight stages, too")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--times", type=int, default=1, help="batches so many times as large, for a GPU")
     parser.add_argument("--out", type=Path, default=None, help="by default beside the other results of this version")
     parser.add_argument("--memory-of", type=int, default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -208,11 +231,12 @@ def main() -> None:
         cv2.setNumThreads(options.threads)
     except ImportError:
         pass
+    options.copy_bytes_per_s = copy_bandwidth() if options.device == "cuda" else None
     missing: dict[str, str] = {}
     sizes = {}
     for size in options.sizes:
         source = options.small if size == 32 else options.large
-        batch = pictures(source, SIZES[size], size, options.device)
+        batch = pictures(source, SIZES[size] * options.times, size, options.device)
         everything = {cls.__name__: seen_by(cls(), view_of(size)) for cls in CHAIN_ORDER} | chains(size)
         rows = [
             measure(name, mechanism, batch, options, missing)
@@ -224,6 +248,7 @@ def main() -> None:
         "environment": environment(options.device, LIBRARIES),
         "runs": options.runs,
         "peak_memory_in_batches": memory,
+        "copy_bytes_per_s": options.copy_bytes_per_s,
         "left_out": missing,
         "sizes": sizes,
     }

@@ -8,7 +8,7 @@ branches on tensor values. `apply(picture, params)` is what users call: pictures
 import dataclasses
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
 
 import torch
@@ -68,8 +68,19 @@ class Parameters:
 
     @final
     def to(self: R, device: torch.device | str) -> R:
-        """The same record on another device."""
-        return self.map(lambda tensor: tensor.to(device))
+        """The same record on another device, moved in one piece for each dtype: none waits for what is queued there."""
+        there = torch.empty(0, device=device).device
+        leaves = self.leaves()
+        if all(leaf.device == there for leaf in leaves):
+            return self
+        moved: dict[torch.dtype, Iterator[Tensor]] = {}
+        for dtype in {leaf.dtype for leaf in leaves}:
+            own = [leaf for leaf in leaves if leaf.dtype == dtype]
+            line = torch.cat([leaf.reshape(-1) for leaf in own])
+            line = (line.pin_memory() if there.type == "cuda" else line).to(there, non_blocking=there.type == "cuda")
+            pieces = line.split([leaf.numel() for leaf in own])
+            moved[dtype] = (piece.view(leaf.shape) for piece, leaf in zip(pieces, own, strict=True))
+        return self.map(lambda leaf: next(moved[leaf.dtype]))
 
     @final
     def rows(self: R, index: Tensor) -> R:
@@ -170,7 +181,7 @@ class Mechanism(ABC, Generic[P]):
     def transform_in(self, domain: Domain, x: Image, params: P) -> Image:
         """`transform` for images in another domain: converted there, and the result back.
 
-        No work is done for images whose parameters are neutral: they come back bit for bit.
+        On a CPU no work is done for images whose parameters are neutral: they come back bit for bit.
         """
         rows = busy_rows(self, params)
         if rows is not None:
@@ -187,8 +198,8 @@ class Mechanism(ABC, Generic[P]):
 
     @final
     def __call__(self, picture: Image, key: Key) -> Image:
-        """`apply(picture, sample(key))`."""
-        return self.apply(picture, self.sample(key).to(picture.device))
+        """`apply(picture, sample(key))`, drawn on the CPU: a few numbers take an accelerator longer."""
+        return self.apply(picture, self.sample(key.to("cpu")).to(picture.device))
 
 
 class Semigroup(Mechanism[P]):
@@ -245,7 +256,7 @@ def _keep_memory() -> None:
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
-    """The images whose parameters are not neutral, or None where that is all of them or cannot be asked.
+    """The images whose parameters are not neutral, or None where that is all of them or is not asked (`values_known`).
 
     Whole numbers (seeds, choices) are not looked at: without its quantities a mechanism does nothing.
 
@@ -258,7 +269,7 @@ def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
             f"{type(mechanism).__name__} takes {count} tensors of parameters, not {len(leaves)}: "
             "these were drawn by another mechanism"
         )
-    if not values_known() or needs_gradient(*leaves):
+    if not values_known(*leaves) or needs_gradient(*leaves):
         return None
     drawn = _in_rows(leaves)
     if drawn is None:

@@ -28,7 +28,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
-from mechaug.mechanisms.eager import values_known
+from mechaug.mechanisms.eager import constant, values_known
 from mechaug.types import Image, PerImage
 
 # Quantiser steps of luma and chroma at quality 50 (T.81, tables K.1 and K.2); rows are vertical frequencies.
@@ -145,7 +145,7 @@ class Jpeg(Mechanism[JpegParams]):
         planes = _recode(planes, _steps(quality, hard), luma_rows, hard)
         levels = _from_planes(planes, luma_rows, x.shape, halved, hard)
         decoded = levels.clamp(0.0, 255.0) / 255.0 if torch.is_grad_enabled() else levels.clamp_(0.0, 255.0).div_(255.0)
-        if values_known() and not bool((quality > 100.0).any()):
+        if values_known(quality) and not bool((quality > 100.0).any()):
             return decoded
         # A weight of 0 or 1 makes lerp exact, and it is three times as fast as where.
         return torch.lerp(decoded, x, per_image((quality > 100.0).to(x.dtype)))
@@ -163,7 +163,7 @@ def _to_planes(levels: Image, halved: bool, hard: bool) -> tuple[Float[Tensor, "
     rows, columns = _up_to(height, 8), _up_to(width, 16)
     if levels.shape[1] == 1:
         return _extend(levels[:, 0] - 128.0, rows, columns), rows
-    levels = _whole(_COLOURS.to(levels) @ levels.flatten(2), hard, _HALVES.to(levels)).view_as(levels)
+    levels = _whole(constant(_COLOURS, levels) @ levels.flatten(2), hard, constant(_HALVES, levels)).view_as(levels)
     luma, chroma = _extend(levels[:, 0] - 128.0, rows, columns), levels[:, 1:]
     if halved:
         chroma = _halve(chroma, hard).transpose(1, 2).flatten(2)
@@ -219,7 +219,7 @@ def _steps(quality: PerImage, hard: bool) -> Float[Tensor, "b 2 8 8"]:
     known = quality.clamp(1.0, 100.0)
     percent = torch.where(known < 50.0, 5000.0 / known, 200.0 - 2.0 * known)
     percent = per_image(_whole(percent, hard, 0.0))
-    return _whole(_STEPS.to(quality) * percent / 100.0, hard).clamp(1.0, 255.0)
+    return _whole(constant(_STEPS, quality) * percent / 100.0, hard).clamp(1.0, 255.0)
 
 
 def _recode(
@@ -234,7 +234,7 @@ def _recode(
         hard: round as the codec does.
     """
     b, H, W = x.shape
-    cosines, pair = _COSINES.to(x), _PAIR.to(x)
+    cosines, pair = constant(_COSINES, x), constant(_PAIR, x)
     wide = steps[:, :, None, :, None, :].expand(b, 2, 1, 8, W // 8, 8).reshape(b, 2, 8, W)
     luma_blocks = luma_rows // 8
     steps = torch.cat((wide[:, :1].expand(b, luma_blocks, 8, W), wide[:, 1:].expand(b, H // 8 - luma_blocks, 8, W)), 1)
@@ -254,7 +254,7 @@ def _halve(x: Float[Tensor, "b c h w"], hard: bool) -> Float[Tensor, "b c h2 w16
     pairs = x[..., 0::2, :] + x[..., 1::2, :]
     sums = pairs[..., 0::2] + pairs[..., 1::2]
     # The encoder rounds halves down and up in turn, so that the mean does not drift.
-    turns = torch.tensor([0.25, 0.5], dtype=x.dtype, device=x.device).repeat(sums.shape[-1] // 2)
+    turns = constant((0.25, 0.5), x).repeat(sums.shape[-1] // 2)
     return _whole(sums / 4.0, hard, turns)
 
 
@@ -265,7 +265,7 @@ def _double(x: Float[Tensor, "b h c w"], hard: bool) -> Float[Tensor, "b 2*h c 2
     x = torch.stack((above.add(here, alpha=3.0), below.add(here, alpha=3.0)), 2).flatten(1, 2)
     x = torch.cat((x[..., :1], x, x[..., -1:]), -1)
     before, here, after = x[..., :-2], x[..., 1:-1], x[..., 2:]
-    halves = torch.tensor([[_UP], [7 / 16]], dtype=x.dtype, device=x.device)
+    halves = constant(((_UP,), (7 / 16,)), x)
     both = _whole(torch.stack((before.add(here, alpha=3.0), after.add(here, alpha=3.0)), -2), hard, halves)
     # Interleaved by a transpose, which copies twice as fast as a stack along the last axis.
     return both.mT.flatten(-2)

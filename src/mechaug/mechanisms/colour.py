@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mechaug.mechanisms.eager import constant
 from mechaug.types import PerImage
 
 Numbers = Float[Tensor, "*n"]
@@ -47,7 +48,10 @@ def _rgb_to_xyz() -> Float[Tensor, "3 3"]:
 
 # From the definition, in full precision, so that both are each other's inverse; the standard prints four digits.
 XYZ_FROM_RGB: Final[Float[Tensor, "3 3"]] = _rgb_to_xyz()
-"""Linear sRGB to CIE XYZ; its second row is the luminance."""
+"""Linear sRGB to CIE XYZ."""
+
+LUMINANCE: Final[Float[Tensor, "3"]] = XYZ_FROM_RGB[1]
+"""What each channel of linear sRGB adds to the luminance."""
 
 RGB_FROM_XYZ: Final[Float[Tensor, "3 3"]] = torch.linalg.inv(XYZ_FROM_RGB)
 """CIE XYZ to linear sRGB."""
@@ -108,7 +112,7 @@ def light_uv(mired: PerImage, duv: PerImage, locus: Locus) -> tuple[PerImage, Pe
     Returns:
         u and v, to 10⁻⁶ of the formulas but where their pieces do not meet.
     """
-    table = _LOCI[locus].to(mired.device)
+    table = constant(_LOCI[locus], mired.double())
     low = mired.detach().floor().clamp(_MIREDS[0], _MIREDS[1] - 1)
     row = low.long() - _MIREDS[0]
     u, v, across_u, across_v = torch.lerp(table[row], table[row + 1], (mired - low)[:, None].to(table)).unbind(-1)
@@ -154,16 +158,15 @@ def adaptation(here: tuple[PerImage, PerImage], there: tuple[PerImage, PerImage]
         One matrix per image, float64.
     """
     gains = _cones(*there) / _cones(*here)
-    device = gains.device
-    matrix = (_RGB_FROM_CONES.to(device) * gains[:, None, :]) @ _CONES_FROM_RGB.to(device)
-    white = matrix.sum(-1) @ XYZ_FROM_RGB[1].to(device)
+    matrix = (constant(_RGB_FROM_CONES, gains) * gains[:, None, :]) @ constant(_CONES_FROM_RGB, gains)
+    white = matrix.sum(-1) @ constant(LUMINANCE, gains)
     return matrix / white[:, None, None]
 
 
 def _cones(u: PerImage, v: PerImage) -> Float[Tensor, "b 3"]:
     """Bradford's cone responses to a light, but for a factor that all three share."""
     # X : Y : Z = 3u : 2v : 4 − u − 10v.
-    return torch.stack((u, v, torch.ones_like(u)), dim=-1) @ _CONES_FROM_UV.to(u.device).mT
+    return torch.stack((u, v, torch.ones_like(u)), dim=-1) @ constant(_CONES_FROM_UV, u).mT
 
 
 def _locus(locus: Locus) -> Float[Tensor, "mireds 4"]:

@@ -254,8 +254,11 @@ class OneOf(Mechanism[OneOfParams]):
 
     def transform(self, x: Image, params: OneOfParams) -> Image:
         out = x
-        for number, (part, own) in enumerate(zip(self.mechanisms, params.options, strict=True)):
-            rows = (params.choice == number).nonzero().squeeze(-1)
+        # The images in the order of their mechanisms, those without one first. Only how many each has is asked for.
+        numbers = torch.arange(-1, len(self.mechanisms), device=x.device)
+        counts = (params.choice[:, None] == numbers).sum(0).tolist()
+        groups = params.choice.argsort(stable=True).split(counts)[1:]
+        for part, own, rows in zip(self.mechanisms, params.options, groups, strict=True):
             if rows.numel():
                 done = part.transform_in(self.domain, x.index_select(0, rows), own.rows(rows))
                 out = out.index_copy(0, rows, done)

@@ -19,6 +19,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
+from mechaug.mechanisms.eager import constant
 from mechaug.mechanisms.spectrum import cosines
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
@@ -108,5 +109,5 @@ _FREQUENCIES: Final = 48
 def _gaussians(sigma: PerImage, size: int, like: Tensor) -> Float[Tensor, "b w m"]:
     """What is left of each cosine after each of the halo's Gaussians."""
     waves = torch.arange(min(size, _FREQUENCIES), dtype=like.dtype, device=like.device) * (math.pi / size)
-    widths = torch.tensor(_WIDTHS, dtype=like.dtype, device=like.device)
+    widths = constant(_WIDTHS, like)
     return torch.exp(-((sigma[:, None, None] * widths[:, None] * waves).square()) / 2)

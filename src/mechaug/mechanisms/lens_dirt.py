@@ -19,6 +19,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
+from mechaug.mechanisms.eager import constant
 from mechaug.mechanisms.particles import Field, check_count, from_nothing, profile
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage, Seeds
@@ -251,8 +252,8 @@ def _random_field(seed: Seeds, length: PerImage, height: int, width: int) -> Fie
     """
     across, down, phase = noise_field(seed, [3, _WAVES]).to(length.dtype).unbind(1)
     fine = torch.arange(_WAVES, device=seed.device) % 2
-    octave = torch.tensor(_OCTAVES, device=seed.device, dtype=length.dtype)[fine] / length[:, None]
-    amplitude = torch.tensor((1.0, 0.5), device=seed.device, dtype=length.dtype)[fine]
+    octave = constant(_OCTAVES, length)[fine] / length[:, None]
+    amplitude = constant((1.0, 0.5), length)[fine]
     amplitude = amplitude * torch.sqrt(2 / amplitude.square().sum())
     column, row = (torch.arange(n, device=seed.device, dtype=length.dtype) - (n - 1) / 2 for n in (width, height))
     along = (across * octave)[..., None] * column + (2 * math.pi * torch.special.ndtr(phase))[..., None]

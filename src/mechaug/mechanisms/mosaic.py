@@ -20,6 +20,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
+from mechaug.mechanisms.eager import constant
 from mechaug.types import Image, PerImage
 
 
@@ -95,7 +96,7 @@ def _filled_in(x: Image, weights: Float[Tensor, "12 4 3 3"]) -> Image:
     cells = torch.stack(
         (wide[:, 0, ::2, ::2], wide[:, 1, ::2, 1::2], wide[:, 1, 1::2, ::2], wide[:, 2, 1::2, 1::2]), dim=1
     )
-    filled = pixel_shuffle(conv2d(cells, weights.to(cells)), 2)
+    filled = pixel_shuffle(conv2d(cells, constant(weights, cells)), 2)
     return filled[..., :height, :width].clamp(min=0.0)
 
 

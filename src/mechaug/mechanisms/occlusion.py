@@ -18,8 +18,8 @@ from mechaug.mechanisms.base import (
     neutral_quantities,
     parameters,
 )
-from mechaug.mechanisms.colour import XYZ_FROM_RGB
-from mechaug.mechanisms.eager import needs_gradient, values_known
+from mechaug.mechanisms.colour import LUMINANCE
+from mechaug.mechanisms.eager import constant, needs_gradient, values_known
 from mechaug.mechanisms.warp import pixel_places
 from mechaug.types import Image, PerImage
 
@@ -138,7 +138,7 @@ class Occlusion(Mechanism[OcclusionParams]):
         if channels not in (1, 3):
             raise ValueError(f"Occlusion takes pictures of 1 or 3 channels, not {channels}")
         params = params.map(lambda leaf: leaf.to(x.dtype))
-        colour = params.colour if channels == 3 else params.colour @ XYZ_FROM_RGB[1].to(x)[:, None]
+        colour = params.colour if channels == 3 else params.colour @ constant(LUMINANCE, x)[:, None]
         # At least a pixel wide, which is what a pixel sees of a sharp edge.
         edge = torch.hypot(params.softness, torch.full_like(params.softness, 1 / width))[:, None]
         half_long = _half_lengths(params, height / width)

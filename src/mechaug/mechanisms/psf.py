@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from mechaug.mechanisms.base import needs_gradient, values_known
+from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.types import Image, PerImage
 
 LARGEST_REACH: Final = 0.25
@@ -38,7 +38,7 @@ def largest_reach(width: int) -> int:
 
 def needed_reach(reach: PerImage, largest: int) -> int:
     """Whole pixels that hold every spread of a batch: as few as do where values are known, else `largest`."""
-    if values_known() and reach.numel() > 0:
+    if values_known(reach) and reach.numel() > 0:
         return max(1, math.ceil(min(largest, float(reach.detach().max()))))
     return largest
 
@@ -97,7 +97,7 @@ def convolve(x: Image, psf: Float[Tensor, "b k k"] | Float[Tensor, "b #c k k"]) 
         raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
     if psf.ndim == 3:
         psf = psf[:, None]
-    if taps == 3 or x.shape[-2] * x.shape[-1] < _LARGE or not values_known() or needs_gradient(x, psf):
+    if taps == 3 or x.shape[-2] * x.shape[-1] < _LARGE or not values_known(psf) or needs_gradient(x, psf):
         return _convolve(x, psf)
     out, centre = torch.empty_like(x), taps // 2
     for row, (down, across) in enumerate(_reaches(psf)):
@@ -132,7 +132,9 @@ def _convolve(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     down, across = psf.shape[-2:]
     rows, columns = fast_length(height + down - 1), fast_length(width + across - 1)
     per_tap = _FFT_PER_TAP_BACK if needs_gradient(psf) else _FFT_PER_TAP
-    if down * across * height * width > per_tap * rows * columns:
+    # An accelerator has no fast way to give each picture a kernel of its own, but for the smallest.
+    spectral = x.device.type != "cpu" and down * across > 9
+    if spectral or down * across * height * width > per_tap * rows * columns:
         return _convolve_spectra(x, psf, rows, columns)
     return _convolve_directly(x, psf)
 

@@ -17,8 +17,8 @@ from mechaug.mechanisms.base import (
     draw_quantities,
     neutral_quantities,
     parameters,
-    values_known,
 )
+from mechaug.mechanisms.eager import constant, values_known
 from mechaug.mechanisms.psf import convolve, fast_length, mirrored
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
@@ -32,7 +32,7 @@ GREY_UM: Final = 0.55
 
 def _wavelengths(x: Image) -> Float[Tensor, "c"]:
     values = WAVELENGTHS_UM if x.shape[1] == 3 else (GREY_UM,) * x.shape[1]
-    return torch.tensor(values, dtype=x.dtype, device=x.device)
+    return constant(values, x)
 
 
 @parameters
@@ -174,7 +174,7 @@ class Aberration(Mechanism[AberrationParams]):
     def transform(self, x: Image, params: AberrationParams) -> Image:
         pixels_per_um = params.f_number.to(x.dtype) * (self.view.pixels_per_mm(x.shape[-1]) / 1e3)
         wave_px = (pixels_per_um[:, None] * _wavelengths(x)).clamp(1.0, _COARSEST)
-        if values_known() and bool((wave_px == wave_px[:1, :1]).all()):
+        if values_known(wave_px) and bool((wave_px == wave_px[:1, :1]).all()):
             # One wavelength for all: one perfect lens, and one imperfect one per image.
             wave_px = wave_px[:1, :1]
         real, perfect, strehl = lens_psf(params, wave_px, pixels_per_um * WAVELENGTHS_UM[1])

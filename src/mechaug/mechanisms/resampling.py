@@ -95,8 +95,7 @@ class _Line:
         # At least one pixel is stored. Those that are used then reach no farther than the line's mirror image.
         factor = factor.double().clamp(1.0, length)
         self.length, self.least, self.most = length, 1.0, float(length)
-        # An accelerator would wait for the values longer than they save.
-        if factor.device.type == "cpu" and factor.numel() and values_known():
+        if factor.numel() and values_known(factor):
             self.least = max(self.least, float(factor.detach().min()))
             self.most = min(self.most, float(factor.detach().max()))
         # One more than fit, for what lies beyond the last one's centre.
@@ -183,7 +182,7 @@ class BitDepth(Mechanism[BitDepthParams]):
         if self.rounding == "hard":
             steps = steps + (steps.round() - steps).detach()
         rounded = _rounded(x, per_image(steps), self.rounding)
-        if values_known() and not bool((params.bits > 16.0).any()):
+        if values_known(params.bits) and not bool((params.bits > 16.0).any()):
             return rounded
         # A weight of 0 or 1 makes lerp exact, and it is faster than where.
         return torch.lerp(rounded, x, per_image((params.bits > 16.0).to(x.dtype)))

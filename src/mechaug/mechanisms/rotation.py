@@ -19,6 +19,7 @@ from mechaug.mechanisms.base import (
     neutral_quantities,
     parameters,
 )
+from mechaug.mechanisms.eager import constant
 from mechaug.mechanisms.view import View
 from mechaug.mechanisms.warp import homography_places, keep_still, sample_light, stack_matrix
 from mechaug.types import Image, PerImage
@@ -93,7 +94,7 @@ class CameraRotation(Group[CameraRotationParams]):
         angles = torch.stack((params.pan_deg, params.tilt_deg, params.roll_deg)) * (math.pi / 180)
         focal = self.view.focal_widths
         # K R K⁻¹ in picture widths, with K = diag(f, f, 1).
-        scaling = angles.new_tensor([[1.0, 1.0, focal], [1.0, 1.0, focal], [1 / focal, 1 / focal, 1.0]])
+        scaling = constant(((1.0, 1.0, focal), (1.0, 1.0, focal), (1 / focal, 1 / focal, 1.0)), angles)
         matrix = _orientation(angles) * scaling
         seen = sample_light(x, homography_places(matrix.to(x.dtype), *x.shape[-2:]))
         return keep_still(seen, x, angles.any(0))

@@ -170,9 +170,8 @@ def heat_flow(x: Image, variance: PerImage) -> Image:
         left of a kernel beyond its reach, 10⁻⁷ at most, is left out.
     """
     height, width = x.shape[-2:]
-    # An accelerator would wait for the value longer than it saves.
     reach = max(height, width)
-    if variance.device.type == "cpu" and variance.numel() and values_known():
+    if variance.numel() and values_known(variance):
         reach = _reach(float(variance.detach().max()), reach)
     down = _kernel(variance, height, reach, x.dtype)
     across = down if width == height else _kernel(variance, width, reach, x.dtype)

@@ -217,7 +217,7 @@ class _Present(NamedTuple):
 
 def _present(params: SensorParams) -> _Present:
     pattern, steps = (params.prnu_percent, params.hot_ppm), params.bits
-    if not values_known() or needs_gradient(*pattern, params.dark_e_s, params.row_noise_e, steps):
+    if not values_known(steps) or needs_gradient(*pattern, params.dark_e_s, params.row_noise_e, steps):
         return _Present(True, True, True, True, wells=False)
     found = ((pattern[0] + pattern[1]) > 0, params.dark_e_s > 0, params.row_noise_e > 0, steps < math.inf)
     return _Present(*torch.stack(found).any(1).tolist(), wells=bool(params.full_well_e.isfinite().all()))
@@ -248,7 +248,7 @@ def _with_pattern(light: Image, params: SensorParams, side: float) -> Image:
     there. That they are the more sensitive ones too, by a few times the PRNU, does not show beside the surplus.
     """
     seed = params.pattern_seed
-    if values_known() and bool((seed == seed[:1]).all()):
+    if values_known(seed) and bool((seed == seed[:1]).all()):
         seed = seed[:1]  # one camera: one pattern serves all of its pictures
     z = noise_field(seed, list(light.shape[1:])).to(light.dtype)
     seen = light * (1 + per_image(params.prnu_percent / (100 * side)).to(light.dtype) * z)

@@ -18,7 +18,8 @@ from mechaug.mechanisms.base import (
     neutral_quantities,
     parameters,
 )
-from mechaug.mechanisms.colour import BALANCED_MIRED, XYZ_FROM_RGB, illuminant_matrix
+from mechaug.mechanisms.colour import BALANCED_MIRED, LUMINANCE, illuminant_matrix
+from mechaug.mechanisms.eager import constant
 from mechaug.mechanisms.warp import pixel_places
 from mechaug.types import Image, PerImage
 
@@ -116,7 +117,7 @@ class Shadow(Mechanism[ShadowParams]):
     def transform(self, x: Image, params: ShadowParams) -> Image:
         shade = self._shade(params).to(x.dtype)
         if x.shape[1] != 3:
-            shade = shade @ XYZ_FROM_RGB[1].to(x)[:, None]
+            shade = shade @ constant(LUMINANCE, x)[:, None]
         return torch.lerp(x, x * shade[:, :, None, None], self._hidden(x, params)[:, None])
 
     def _shade(self, params: ShadowParams) -> Float[Tensor, "b 3"]:
@@ -125,7 +126,7 @@ class Shadow(Mechanism[ShadowParams]):
         depth = torch.exp2(-params.depth_ev.double())[:, None]
         # The picture is balanced for sun and sky together: the smaller the sun's part, the less blue is the sky's.
         gains = gains / (1 + depth * (gains - 1))
-        return depth * gains / (gains @ XYZ_FROM_RGB[1].to(gains.device))[:, None]
+        return depth * gains / (gains @ constant(LUMINANCE, gains))[:, None]
 
     def _hidden(self, x: Image, params: ShadowParams) -> Float[Tensor, "b h w"]:
         """How much of the sun is hidden, 0 to 1."""

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from mechaug.mechanisms.base import per_image, values_known
+from mechaug.mechanisms.base import per_image
+from mechaug.mechanisms.eager import constant, values_known
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
 
@@ -63,7 +64,7 @@ def keep_still(seen: Image, x: Image, moved: Bool[Tensor, "b"]) -> Image:
     Places are rounded to a hundred-thousandth of a pixel, which the picture shows in the dark. Where nothing moves,
     nothing may change; the gradients remain those of sampling.
     """
-    if x.device.type == "cpu" and values_known() and moved.all():
+    if values_known(moved) and moved.all():
         return seen
     return seen + torch.where(per_image(moved), 0.0, x - seen).detach()
 
@@ -110,7 +111,7 @@ def affine_places(
         width: of the picture, pixels.
     """
     right, down = pixel_places(height, width, matrix)
-    edges = matrix * matrix.new_tensor([[2.0], [2 * width / height]])
+    edges = matrix * constant(((2.0,), (2 * width / height,)), matrix)
     across = edges[:, :, :1] * (right - shift_x[:, None])[:, None]
     along = edges[:, :, 1:] * (down - shift_y[:, None])[:, None]
     return across[:, :, None, :] + along[:, :, :, None]
@@ -127,7 +128,7 @@ def homography_places(matrix: Float[Tensor, "b 3 3"], height: int, width: int) -
         width: of the picture, pixels.
     """
     right, down = pixel_places(height, width, matrix)
-    edges = matrix * matrix.new_tensor([[2.0], [2 * width / height], [1.0]])
+    edges = matrix * constant(((2.0,), (2 * width / height,), (1.0,)), matrix)
     across = edges[:, :, 0, None] * right
     along = edges[:, :, 1, None] * down + edges[:, :, 2, None]
     return _project(across[:, :, None, :] + along[:, :, :, None])
@@ -143,7 +144,7 @@ def row_homography_places(across: Float[Tensor, "b 3 h"], along: Float[Tensor, "
     """
     height = across.shape[-1]
     right, _ = pixel_places(height, width, across)
-    edges = across.new_tensor([[2.0], [2 * width / height], [1.0]])
+    edges = constant(((2.0,), (2 * width / height,), (1.0,)), across)
     return _project((across * edges)[..., None] * right + (along * edges)[..., None])
 
 

@@ -1,0 +1,76 @@
+"""Dual batch norm: the statistics of adversarial pictures are kept apart from those of ordinary ones.
+
+Xie et al., "Adversarial examples improve image recognition" (AdvProp), CVPR 2020: the two have different
+distributions, and one set of statistics fits neither. At test time the ordinary ones are used. AugMax (Wang et al.,
+NeurIPS 2021) uses the same idea; its instance normalisation is not part of this.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+
+@final
+class DualBatchNorm(nn.Module):
+    """Two batch norms: the first so many rows of a batch go through one, the others through the other.
+
+    Args:
+        ordinary: the norm that there was; it is also that of evaluation.
+    """
+
+    def __init__(self, ordinary: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.ordinary = ordinary
+        self.adversarial = nn.BatchNorm2d(
+            ordinary.num_features, ordinary.eps, ordinary.momentum, ordinary.affine, ordinary.track_running_stats,
+            device=ordinary.weight.device, dtype=ordinary.weight.dtype,
+        )  # fmt: skip
+        self.adversarial.load_state_dict(ordinary.state_dict())
+        self.rows: int | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise; see `routed`."""
+        if self.rows is None or not self.training or self.rows >= len(x):
+            return self.ordinary(x)
+        if self.rows == 0:
+            return self.adversarial(x)
+        return torch.cat((self.ordinary(x[: self.rows]), self.adversarial(x[self.rows :])))
+
+
+def dual(model: nn.Module) -> nn.Module:
+    """The same model with every batch norm of two dimensions made dual, in place; norms that are dual stay so.
+
+    Raises:
+        ValueError: there is no batch norm in it.
+    """
+    found = 0
+    for parent in list(model.modules()):
+        if isinstance(parent, DualBatchNorm):
+            continue
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, DualBatchNorm(child))
+            found += isinstance(child, nn.BatchNorm2d | DualBatchNorm)
+    if not found:
+        raise ValueError("this model has no BatchNorm2d, so that there is nothing to keep apart")
+    return model
+
+
+@contextmanager
+def routed(model: nn.Module, rows: int) -> Iterator[None]:
+    """A block in which the first `rows` rows of every batch are ordinary and the others adversarial.
+
+    In a model without dual norms it changes nothing. Outside of such a block all rows are ordinary.
+    """
+    norms = [module for module in model.modules() if isinstance(module, DualBatchNorm)]
+    before = [norm.rows for norm in norms]
+    for norm in norms:
+        norm.rows = rows
+    try:
+        yield
+    finally:
+        for norm, old in zip(norms, before, strict=True):
+            norm.rows = old
