@@ -70,8 +70,8 @@ def flip_crop(config: StudyConfig, data: DataSet) -> FlipCrop:
     return FlipCrop.for_side(min(data.train.pixels.shape[-2:]), flip=config.flips)
 
 
-def restore_net(path: Path) -> Loaded:
-    """The net of a model that `train_method` wrote, with the names of its classes.
+def restore_net(path: Path) -> tuple[nets.Net, ModelCard]:
+    """The net of a model that `train_method` wrote.
 
     Raises:
         UserError: there is no such model.
@@ -79,7 +79,7 @@ def restore_net(path: Path) -> Loaded:
     state, card = load_trained(path)
     net = nets.build(card.net, len(card.classes), key=Key(0), mean=card.channels_mean, std=card.channels_std)
     net.load_state_dict(state)
-    return Loaded(net, classes=card.classes)
+    return net, card
 
 
 def find_model(name: str, *, net: str | None = None, trust: bool = False) -> Loaded:
@@ -98,9 +98,10 @@ def find_model(name: str, *, net: str | None = None, trust: bool = False) -> Loa
         path = path / "model.safetensors"
     if path.suffix == ".safetensors" and net is None:
         try:
-            return restore_net(path)
+            made, card = restore_net(path)
         except UserError as error:
             raise UserError(f"{error}; for weights from elsewhere, name their architecture by --net") from error
+        return Loaded(made, classes=card.classes)
     if net is None or not path.is_file() or is_torchscript(path):
         return load_model(name, trust=trust)
     state = load_weights(path)
@@ -175,7 +176,8 @@ def evaluate_model(
     )  # fmt: skip
     with claim(measured, folder):
         place = Place(folder / "outcomes", measured.model_digest, measured.pictures_digest)
-        suites = _merged(kept_suites(place), config.suites)
+        asked = [suite.for_size(*measured.image_size) for suite in config.suites]
+        suites = _merged(kept_suites(place), asked)
         subject = Subject(loaded.model, config.device, config.batch_size)
         outcomes = measure(suites, subject, target, place, watch=watch)
         sees = known_to_be_seen(config.model) if config.sees is None else config.sees

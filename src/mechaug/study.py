@@ -14,10 +14,10 @@ from mechaug.config import OVERLAP_METHOD, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.errors import UserError
 from mechaug.evaluation import overlap
-from mechaug.evaluation.models import fingerprint, look
+from mechaug.evaluation.models import Loaded, fingerprint, look
 from mechaug.evaluation.result import MethodResult, Overlap, Result, Run, write_result
 from mechaug.evaluation.run import Outcomes, Place, digest, mean, measure, pool, seconds_of
-from mechaug.evaluation.suites import Subject, Target
+from mechaug.evaluation.suites import Subject, Suite, Target
 from mechaug.evaluation.suites.base import Kept
 from mechaug.files import write_text
 from mechaug.heuristics.basic import FlipCrop
@@ -25,7 +25,6 @@ from mechaug.job import claim, corruptions_of, flip_crop, load_data, make_result
 from mechaug.keys import Key
 from mechaug.reports.gallery import write_gallery
 from mechaug.training.methods import Method, method
-from mechaug.training.nets import Net
 from mechaug.types import Bytes, Image
 from mechaug.watch import Silent, Watch
 
@@ -38,6 +37,7 @@ class _Bench:
 
     config: StudyConfig
     data: DataSet
+    suites: tuple[Suite, ...]
     target: Target
     pictures: str
     folder: Path
@@ -75,7 +75,8 @@ def run_study(
             watch.say(f"{data.name}: {data.note}")
         methods = [method(name) for name in config.methods]
         target = Target(data.test, data.classes, Kept(_KEPT_BYTES if len(methods) * len(config.seeds) > 1 else 0))
-        bench = _Bench(config, data, target, digest(data.test), folder, watch, checkpoint_seconds)
+        suites = tuple(suite.for_size(*data.test.pixels.shape[-2:]) for suite in config.suites)
+        bench = _Bench(config, data, suites, target, digest(data.test), folder, watch, checkpoint_seconds)
         entries = []
         for number, chosen in enumerate(methods, start=1):
             runs = []
@@ -86,9 +87,9 @@ def run_study(
         base = flip_crop(config, data)
         overlaps, overlap_note = _overlaps(bench, methods, base)
         ways = f"{len(methods)} ways" if len(methods) > 1 else "one way"
-        gallery = write_gallery(data, methods, corruptions_of(config.suites), folder, base=base, seed=0)
+        gallery = write_gallery(data, methods, corruptions_of(suites), folder, base=base, seed=0)
         result = make_result(
-            f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, config.suites,
+            f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, suites,
             entries, gallery,
             net=config.recipe.net, seeds=config.seeds, epochs=config.recipe.epochs, device=config.device,
             pictures_digest=bench.pictures, overlaps=overlaps, overlap_note=overlap_note,
@@ -104,12 +105,12 @@ def _run(bench: _Bench, chosen: Method, seed: int) -> tuple[Run, Outcomes]:
         train_method(
             config, bench.data, chosen, seed, own, bench.watch, checkpoint_seconds=bench.checkpoint_seconds
         )  # fmt: skip
-    loaded = restore_net(own / "model.safetensors")
-    look(loaded.model, bench.data.test.pixels, config.device)
+    net, _ = restore_net(own / "model.safetensors")
+    look(net, bench.data.test.pixels, config.device)
     # Named by its place in the study, which stays when the study's folder is moved.
-    place = Place(own / "outcomes", fingerprint(loaded, f"{chosen.name} {seed}"), bench.pictures)
-    subject = Subject(loaded.model, config.device, config.batch_size, seed)
-    outcomes = measure(config.suites, subject, bench.target, place, watch=bench.watch)
+    place = Place(own / "outcomes", fingerprint(Loaded(net), f"{chosen.name} {seed}"), bench.pictures)
+    subject = Subject(net, config.device, config.batch_size, seed)
+    outcomes = measure(bench.suites, subject, bench.target, place, watch=bench.watch)
     # The model stays; the checkpoint has served its purpose.
     (own / "checkpoint.safetensors").unlink(missing_ok=True)
     times = json.loads((own / "training.json").read_text(encoding="utf-8"))
@@ -117,7 +118,7 @@ def _run(bench: _Bench, chosen: Method, seed: int) -> tuple[Run, Outcomes]:
     assert clean is not None, "every evaluation has it"
     attacked = mean(outcomes, "autoattack")
     run = Run(
-        seed, times["steps"], times["seconds"], times["images_per_second"], seconds_of(place, config.suites), clean,
+        seed, times["steps"], times["seconds"], times["images_per_second"], seconds_of(place, bench.suites), clean,
         mean(outcomes, "c"), mean(outcomes, "pgd") if attacked is None else attacked,
     )  # fmt: skip
     return run, outcomes
@@ -125,7 +126,7 @@ def _run(bench: _Bench, chosen: Method, seed: int) -> tuple[Run, Outcomes]:
 
 def _entry(bench: _Bench, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) -> MethodResult:
     """One method's entry of the result."""
-    suites = bench.config.suites
+    suites = bench.suites
     evaluation = pool(suites, [one for _, one in runs], bench.target)
     measured = corruptions_of(suites)
     sees = tuple(name for name in chosen.sees if name in measured)
@@ -138,7 +139,7 @@ def _entry(bench: _Bench, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) 
 
 def _overlaps(bench: _Bench, methods: Sequence[Method], base: FlipCrop) -> tuple[tuple[Overlap, ...], str]:
     """What is declared of each method and corruption, with distances where they were asked for, and how those came."""
-    config, corruptions = bench.config, corruptions_of(bench.config.suites)
+    config, corruptions = bench.config, corruptions_of(bench.suites)
     measured: dict[str, dict[str, list[float]]] = {}
     note = ""
     if config.overlap_draws and corruptions:
@@ -166,8 +167,7 @@ def _distances(
 ) -> dict[str, dict[str, tuple[float, float]]]:
     """The measured distances by method and corruption."""
     config = bench.config
-    net = restore_net(bench.own(method(OVERLAP_METHOD), config.seeds[0]) / "model.safetensors").model
-    assert isinstance(net, Net), "a study trains nets of mechaug's"
+    net, _ = restore_net(bench.own(method(OVERLAP_METHOD), config.seeds[0]) / "model.safetensors")
     net.to(config.device).eval()
 
     def transform(chosen: Method) -> overlap.Transform:

@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -61,6 +62,8 @@ class SuiteSizes:
     """Of corruptions; published scores need all five."""
     epsilon: Number = None
     """Radius of the attacks' L∞ ball in levels of 255; by default 8."""
+    frost: Path | None = None
+    """Folder of the benchmark's own frost textures; without it they are drawn, and the page says so."""
 
 
 def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tuple[str, ...] = ()) -> "Limits":
@@ -79,10 +82,15 @@ def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tupl
     if not sizes.severities or not set(sizes.severities) <= {1, 2, 3, 4, 5}:
         raise UserError("--severities are some of 1 2 3 4 5")
     return Limits(
-        corrupted=sizes.corrupt_size, attacked=sizes.attack_size, probed=sizes.probe_size,
+        corrupted=sizes.corrupt_size,
+        attacked=sizes.attack_size,
+        probed=sizes.probe_size,
         severities=tuple(sorted(set(sizes.severities))),
-        epsilon_levels=8.0 if sizes.epsilon is None else sizes.epsilon, shift=shift, elsewhere=elsewhere,
-    )  # fmt: skip
+        epsilon_levels=8.0 if sizes.epsilon is None else sizes.epsilon,
+        frost=None if sizes.frost is None else str(sizes.frost),
+        shift=shift,
+        elsewhere=elsewhere,
+    )
 
 
 def device_of(name: str) -> str:

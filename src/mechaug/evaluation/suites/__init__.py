@@ -6,11 +6,11 @@ from types import MappingProxyType
 from typing import Final
 
 from mechaug.errors import UserError
-from mechaug.evaluation.corruptions import NAMES, SEVERITIES
+from mechaug.evaluation.corruptions import SEVERITIES
 from mechaug.evaluation.suites.attacked import Attacked
 from mechaug.evaluation.suites.base import Outcome, Scores, Subject, Suite, Target, some
 from mechaug.evaluation.suites.clean import Calibration, Clean
-from mechaug.evaluation.suites.corrupted import Corrupted
+from mechaug.evaluation.suites.corrupted import Corrupted, Family
 from mechaug.evaluation.suites.elsewhere import Elsewhere, Shift
 from mechaug.evaluation.suites.frequency import Frequency
 from mechaug.evaluation.suites.stable import Stable
@@ -31,6 +31,7 @@ class Limits:
         probed: pictures for stability and mechanisms, and at most half as many for frequencies.
         epsilon_levels: radius of the attacks' L∞ ball in levels of 255.
         severities: of corruptions.
+        frost: folder of the benchmark's frost textures, or None.
         shift: sources of shifted sets.
         elsewhere: sources of pictures from elsewhere.
     """
@@ -40,13 +41,20 @@ class Limits:
     probed: int = 200
     epsilon_levels: float = 8.0
     severities: tuple[int, ...] = SEVERITIES
+    frost: str | None = None
     shift: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
 
+def _corrupted(family: Family, limits: Limits) -> Corrupted:
+    return Corrupted(family, (), limits.severities, limits.corrupted, limits.frost)
+
+
 KNOWN: Final[Mapping[str, Callable[[Limits], Suite]]] = MappingProxyType({
     "clean": lambda _: Clean(),
-    "c": lambda limits: Corrupted("c", NAMES, limits.severities, limits.corrupted),
+    "c": lambda limits: _corrupted("c", limits),
+    "c-extra": lambda limits: _corrupted("c-extra", limits),
+    "c-bar": lambda limits: _corrupted("c-bar", limits),
     "pgd": lambda limits: Attacked("pgd", limits.attacked, limits.epsilon_levels),
     "autoattack": lambda limits: Attacked("autoattack", limits.attacked, limits.epsilon_levels),
     "stability": lambda limits: Stable(limits.probed),

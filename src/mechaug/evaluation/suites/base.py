@@ -117,6 +117,10 @@ class Suite(ABC):
         """Where its pictures come from, as in `SuiteRecord.origin`."""
         return ""
 
+    def for_size(self, height: int, width: int) -> "Suite":  # noqa: ARG002
+        """The suite as it is for pictures of a size."""
+        return self
+
     @abstractmethod
     def describe(self) -> str:
         """One sentence, without its full stop, that says how it is measured."""

@@ -1,13 +1,22 @@
 """Common corruptions: accuracy by corruption and severity, the published scores, and who suffers most."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, TypeAlias, final
 
 import torch
 
 from mechaug.evaluation import metrics, scores
-from mechaug.evaluation.corruptions import SEVERITIES, corrupt, profile_of
+from mechaug.evaluation.corruptions import (
+    EXTRA_NAMES,
+    NAMES,
+    SEVERITIES,
+    bar_names,
+    corrupt,
+    load_frost,
+    profile_of,
+)  # fmt: skip
 from mechaug.evaluation.fairness import worst_cell
 from mechaug.evaluation.result import Cell, Figure
 from mechaug.evaluation.suites.base import (
@@ -45,15 +54,17 @@ class Corrupted(Suite):
 
     Attributes:
         family: c, c-extra or c-bar.
-        corruptions: their names.
+        corruptions: their names; empty until the size of the pictures is known, see `for_size`.
         severities: of each.
         pictures: how many of the test pictures are corrupted, at most.
+        frost: folder of the benchmark's frost textures; None for drawn ones.
     """
 
     family: Family
-    corruptions: tuple[str, ...]
+    corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = SEVERITIES
     pictures: int = 10_000
+    frost: str | None = None
 
     @property
     def name(self) -> str:
@@ -63,6 +74,14 @@ class Corrupted(Suite):
     def title(self) -> str:
         return _TITLES[self.family][0]
 
+    def for_size(self, height: int, width: int) -> "Corrupted":
+        """With the corruptions of the benchmark that has pictures of such a size, unless some are given."""
+        if self.corruptions:
+            return self
+        profile = profile_of(height, width)
+        names = {"c": NAMES, "c-extra": EXTRA_NAMES, "c-bar": bar_names(profile)}[self.family]
+        return replace(self, corruptions=names)
+
     @property
     def origin(self) -> str:
         return "regenerated"
@@ -71,8 +90,13 @@ class Corrupted(Suite):
         return (
             f"mean accuracy over {len(self.corruptions)} {_TITLES[self.family][1]} "
             f"({', '.join(self.corruptions)}) at severities {', '.join(map(str, self.severities))}, "
-            "regenerated here: not the published files"
+            f"regenerated here: not the published files{self._textures()}"
         )
+
+    def _textures(self) -> str:
+        if "frost" not in self.corruptions:
+            return ""
+        return "; frost has textures that are drawn" if self.frost is None else f"; frost has those of {self.frost}"
 
     def parts(self) -> tuple[str, ...]:
         """One for each corruption."""
@@ -86,13 +110,14 @@ class Corrupted(Suite):
         """Whether each picture was right, severities × pictures, on the pictures that `some` chooses."""
         chosen = target.pictures.rows(some(target.pictures, self.pictures))
         key = Key(0).fold("corruptions")
+        ice = load_frost(Path(self.frost)) if self.frost is not None and part == "frost" else None
         right = []
         for severity in self.severities:
 
             def make(rows: torch.Tensor, severity: int = severity) -> Bytes:
                 place = (self.family, part, severity, int(rows[0]))
                 return target.kept.get(
-                    place, lambda: corrupt(chosen.pixels[rows], part, severity, key.at(chosen.index[rows]))
+                    place, lambda: corrupt(chosen.pixels[rows], part, severity, key.at(chosen.index[rows]), ice=ice)
                 )
 
             guesses = [
