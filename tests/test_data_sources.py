@@ -34,7 +34,7 @@ def test_a_confounding_that_is_no_probability_is_refused(source):
 
 @pytest.mark.parametrize("source", ["imagenet", "", "zip:data"])
 def test_unknown_sources_are_told_what_is_known(source):
-    with pytest.raises(UserError, match=r"signs, signs:RHO, cifar10:PATH, folder:PATH, npz:FILE, npy:FOLDER"):
+    with pytest.raises(UserError, match=r"signs, signs:RHO, cifar10:PATH, folder:PATH, npz:FILE, npy:FOLDER, set:PATH"):
         load(source)
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from mechaug.evaluation.attacks import attacked_correct, pgd
+from mechaug.evaluation.attacks import SURVIVED, WRONG_WHEN_CLEAN, attack_all, margin, slope
+from mechaug.evaluation.attacks_pgd import Fgsm, Pgd, cross_entropy_gain
 from mechaug.keys import Key
 
 EPSILON = 8 / 255
@@ -42,6 +43,14 @@ def inner(count, seed=0):
 
 def keys(count):
     return Key(0).at(torch.arange(count))
+
+
+def pgd(model, pictures, labels, key, **settings):
+    return Pgd(**settings)(model, pictures, labels, key)
+
+
+def attacked_correct(model, pictures, labels, index, key, *, batch_size=256, **settings):
+    return attack_all(model, pictures, labels, index, key, [Pgd(**settings)], batch_size=batch_size).correct
 
 
 class TestPgd:
@@ -115,6 +124,8 @@ class TestPgd:
         labels = torch.tensor([0, 1])
         with pytest.raises(ValueError, match="NaN"):
             pgd(Broken(), inner(2), labels, keys(2))
+        with pytest.raises(ValueError, match="reach from 0 to 2, and the model tells 2 classes"):
+            pgd(Linear(), inner(2), torch.tensor([0, 2]), keys(2))
         with pytest.raises(ValueError, match="2 pictures need as many keys"):
             pgd(Linear(), inner(2), labels, keys(3))
         with pytest.raises(ValueError, match="no negative numbers"):
@@ -128,7 +139,35 @@ class TestPgd:
         assert model.training
 
 
-class TestAttackedCorrect:
+class TestFgsm:
+    def test_on_a_linear_model_it_is_the_closed_form_worst_case(self):
+        model, pictures = Linear(), torch.rand(8, 3, 4, 4, generator=torch.Generator().manual_seed(5))
+        labels = model(pictures).argmax(1)
+        gap = (model.weight[labels] - model.weight[1 - labels]).detach()
+        worst = (pictures - EPSILON * gap.sign().reshape(pictures.shape)).clamp(0, 1)
+        assert torch.allclose(Fgsm()(model, pictures, labels, keys(8)), worst, atol=1e-6)
+
+
+class TestParts:
+    def test_the_margin_is_that_to_the_best_other_class(self):
+        logits = torch.tensor([[3.0, 1.0, 2.5], [0.0, 4.0, 5.0]])
+        assert margin(logits, torch.tensor([0, 1])).tolist() == [0.5, -1.0]
+        with pytest.raises(ValueError, match="single class"):
+            margin(torch.zeros(1, 1), torch.tensor([0]))
+
+    def test_a_model_without_a_gradient_has_the_gradient_zero(self):
+        class Deaf(Linear):
+            def forward(self, x):
+                return super().forward(x.detach())
+
+        for model in (Deaf(), Deaf().requires_grad_(False)):
+            logits, gain, gradient = slope(model, inner(2), cross_entropy_gain, *2 * [torch.tensor([0, 1])])
+            assert not gradient.any()
+            assert gain.shape == (2,)
+            assert not logits.requires_grad
+
+
+class TestAttackAll:
     def stored(self, count):
         generator = torch.Generator().manual_seed(3)
         return torch.randint(60, 200, (count, 3, 4, 4), dtype=torch.uint8, generator=generator)
@@ -185,3 +224,36 @@ class TestAttackedCorrect:
     def test_refusals(self):
         with pytest.raises(ValueError, match="at least one picture"):
             attacked_correct(Linear(), self.stored(2), torch.tensor([0, 1]), torch.arange(2), Key(0), batch_size=0)
+
+    def test_each_attack_takes_on_what_the_ones_before_left_right(self):
+        model, pictures = Linear(), self.stored(100)
+        labels = model(pictures.float() / 255).argmax(1)
+        labels[:3] = 1 - labels[:3]
+        said = []
+
+        class Listener:
+            def advance(self, count, note=""):
+                said.append((count, note))
+
+            def begin(self, title, total, unit):
+                raise AssertionError("the caller's")
+
+            def say(self, text):
+                raise AssertionError("nothing to say")
+
+        # The runner gives one key per picture, whatever the attack draws.
+        attacks = [Fgsm(EPSILON / 8), Fgsm(EPSILON)]
+        found = attack_all(model, pictures, labels, torch.arange(100), Key(0), attacks, batch_size=30, watch=Listener())
+        assert found.attacks == ("FGSM", "FGSM")
+        assert (found.broken_by[:3] == WRONG_WHEN_CLEAN).all()
+        for count, epsilon in ((1, EPSILON / 8), (2, EPSILON)):
+            alone = attack_all(model, pictures, labels, torch.arange(100), Key(0), [Fgsm(epsilon)])
+            assert torch.equal(found.correct_after(count), alone.correct)
+        assert torch.equal(found.correct_after(0), found.broken_by != WRONG_WHEN_CLEAN)
+        assert 0 < int((found.broken_by == 0).sum()) < int((found.broken_by == 1).sum())
+        assert int((found.broken_by == SURVIVED).sum()) == int(found.correct.sum()) > 0
+        assert sum(count for count, _ in said) == 3 * 100
+
+    def test_without_pictures_there_is_nothing_to_do(self):
+        none = torch.zeros(0, 3, 4, 4, dtype=torch.uint8), torch.zeros(0, dtype=torch.long)
+        assert attack_all(Linear(), *none, none[1], Key(0), [Fgsm()]).correct.shape == (0,)

@@ -1,11 +1,12 @@
+import math
 import time
 
 import pytest
 import torch
 from scipy.stats import binomtest
 
-from mechaug.evaluation import metrics
-from mechaug.evaluation.calibration import expected_calibration_error
+from mechaug.evaluation import bootstrap, metrics
+from mechaug.evaluation.calibration import expected_calibration_error, rms_calibration_error
 from mechaug.keys import Key
 
 KEY = Key(0)
@@ -44,7 +45,7 @@ def one_thread():
 
 @pytest.fixture
 def fewer_resamples(monkeypatch):
-    monkeypatch.setattr(metrics, "RESAMPLES", 400)
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 400)
 
 
 class TestAccuracy:
@@ -90,7 +91,7 @@ class TestAccuracy:
     def test_in_parts_it_is_a_bootstrap_all_the_same(self, monkeypatch):
         correct = coins(3, 300, 0.8)
         whole = metrics.accuracy(correct, KEY)
-        monkeypatch.setattr(metrics, "_WEIGHTS_AT_ONCE", 300 * 77)
+        monkeypatch.setattr(bootstrap, "_WEIGHTS_AT_ONCE", 300 * 77)
         parts = metrics.accuracy(correct, KEY)
         assert parts.low == pytest.approx(whole.low, abs=0.006)
         assert parts.high == pytest.approx(whole.high, abs=0.006)
@@ -101,8 +102,8 @@ class TestAccuracy:
         assert found.high == 1
 
     def test_the_weights_are_poisson_numbers(self):
-        weights = torch.cat(list(metrics._weights(KEY, 500)), dim=1)
-        assert weights.shape == (500, metrics.RESAMPLES)
+        weights = torch.cat(list(bootstrap.picture_weights(KEY, 500)), dim=1)
+        assert weights.shape == (500, bootstrap.RESAMPLES)
         assert weights.mean() == pytest.approx(1, abs=0.005)
         assert weights.var() == pytest.approx(1, abs=0.01)
         assert (weights == 0).double().mean() == pytest.approx(0.36788, abs=0.003)
@@ -184,10 +185,12 @@ class TestCalibration:
     def test_the_resamples_hold_the_same_error(self, monkeypatch):
         # All weights one: the bootstrap's own sum must give the figure itself.
         confidence, correct = torch.rand(2, 300, generator=torch.Generator().manual_seed(0)), coins(2, 300, 0.6)
-        monkeypatch.setattr(metrics, "_weights", lambda key, pictures: iter([torch.ones(pictures, metrics.RESAMPLES)]))
+        monkeypatch.setattr(
+            bootstrap, "picture_weights", lambda key, pictures: iter([torch.ones(pictures, bootstrap.RESAMPLES)])
+        )
         seen = []
-        interval = metrics._interval
-        monkeypatch.setattr(metrics, "_interval", lambda v, s, *a, **k: seen.append((v, s)) or interval(v, s, *a, **k))
+        interval = metrics.interval
+        monkeypatch.setattr(metrics, "interval", lambda v, s, *a, **k: seen.append((v, s)) or interval(v, s, *a, **k))
         metrics.calibration(confidence, correct, KEY)
         value, samples = seen[0]
         errors = [expected_calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)]
@@ -204,6 +207,39 @@ class TestCalibration:
         found = metrics.calibration(torch.ones(1, 100), torch.ones(1, 100, dtype=torch.bool), KEY)
         assert (found.value, found.low) == (0, 0)
         assert 0.01 < found.high < 0.05
+
+
+class TestAdaptiveCalibration:
+    def test_the_figure_is_the_mean_over_runs_and_the_resamples_hold_the_same_error(self, monkeypatch):
+        confidence, correct = torch.rand(2, 350, generator=torch.Generator().manual_seed(0)), coins(2, 350, 0.6)
+        errors = [rms_calibration_error(c, r) for c, r in zip(confidence, correct, strict=True)]
+        found = metrics.rms_calibration(confidence, correct, KEY)
+        assert found.value == pytest.approx(sum(errors) / 2)
+        assert found.low < found.value < found.high
+        monkeypatch.setattr(
+            bootstrap, "picture_weights", lambda key, pictures: iter([torch.ones(pictures, bootstrap.RESAMPLES)])
+        )
+        seen = []
+        interval = metrics.interval
+        monkeypatch.setattr(metrics, "interval", lambda v, s, *a, **k: seen.append(s) or interval(v, s, *a, **k))
+        metrics.rms_calibration(confidence, correct, KEY)
+        assert seen[0].min().item() == pytest.approx(min(errors), abs=1e-5)
+        assert seen[0].max().item() == pytest.approx(max(errors), abs=1e-5)
+
+
+class TestMean:
+    def test_any_figure_has_the_interval_of_its_standard_error(self):
+        values = torch.randn(1, 2_000, generator=torch.Generator().manual_seed(0)).exp()
+        found = metrics.mean(values, KEY, highest=math.inf)
+        assert found.value == pytest.approx(values.mean().item())
+        assert found.high > 1
+        assert found.high - found.low == pytest.approx(2 * 1.96 * values.std().item() / 2_000**0.5, rel=0.08)
+
+    def test_refusals(self):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            metrics.mean(torch.tensor([[0.5, 1.5]]), KEY)
+        with pytest.raises(ValueError, match="finite"):
+            metrics.mean(torch.tensor([[torch.inf]]), KEY, highest=math.inf)
 
 
 class TestWorstClass:

@@ -1,13 +1,17 @@
 """What a study compares, as one frozen record."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from mechaug.errors import UserError
-from mechaug.evaluation.run import Suites
+from mechaug.evaluation.suites import Suite
 from mechaug.training import recipes
 from mechaug.training.methods import Method, method
 from mechaug.training.recipes import Recipe
 from mechaug.version import VERSION
+
+OVERLAP_METHOD: Final = "flip-crop"
+"""Whose net gives the features in which overlaps are measured, as Mintun et al. (NeurIPS 2021) ask."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,20 @@ class StudyConfig:
         flips: whether a mirrored picture keeps its label.
         mixing_set: folder of the pictures that PixMix and IPMix mix in; empty for fractals that are drawn.
         device: where everything runs.
+        overlap_draws: of each augmentation, for its distance from the corruptions; 0 measures none.
+        batch_size: pictures through a net at once when it is measured.
         version: of mechaug; another one may train and measure differently.
 
     Raises:
-        UserError: no method or seed, one named twice, or a method that does not exist.
+        UserError: no method or seed, one named twice, a method that does not exist, or distances without the method
+            in whose features they are measured.
     """
 
     data: str
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     recipe: Recipe
-    suites: Suites
+    suites: tuple[Suite, ...]
     train_size: int | None = None
     test_size: int | None = None
     image_size: int | None = None
@@ -45,6 +52,8 @@ class StudyConfig:
     flips: bool = True
     mixing_set: str = ""
     device: str = "cpu"
+    overlap_draws: int = 0
+    batch_size: int = 500
     version: str = VERSION
 
     def __post_init__(self) -> None:
@@ -55,12 +64,74 @@ class StudyConfig:
                 raise UserError(f"a {what} is named twice in {', '.join(map(str, values))}: name each once")
         for name in self.methods:
             method(name)
+        if self.overlap_draws and OVERLAP_METHOD not in self.methods:
+            raise UserError(
+                f"distances are measured in the features of a net trained with {OVERLAP_METHOD}: add it to --methods"
+            )
 
     @property
     def chosen(self) -> tuple[Method, ...]:
         """The methods themselves."""
         found = [method(name) for name in self.methods]
         return tuple(one.with_mixing_set(self.mixing_set) if self.mixing_set else one for one in found)
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured of one model.
+
+    Attributes:
+        model: as `mechaug.job.find_model` takes it.
+        data: source of the pictures, whose test split is used.
+        suites: what is measured.
+        net: architecture of a file of weights alone; None where the file says it.
+        trust: whether files that can run code are opened.
+        classes: names of the model's outputs; None where the model or the data tells them.
+        sees: corruptions of which a relative was in the model's training; None where nobody says.
+        groups: of each test picture, a name or nothing; None where there are none.
+        test_size: test pictures; None for all.
+        image_size: side of the pictures; None for the model's, where it is known, or their own.
+        skip_bad: leave out pictures that cannot be read.
+        device: where everything runs.
+        batch_size: pictures through the model at once.
+    """
+
+    model: str
+    data: str
+    suites: tuple[Suite, ...]
+    net: str | None = None
+    trust: bool = False
+    classes: tuple[str, ...] | None = None
+    sees: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    test_size: int | None = None
+    image_size: int | None = None
+    skip_bad: bool = False
+    device: str = "cpu"
+    batch_size: int = 256
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a folder of outcomes belongs to: they are kept for as long as this stays the same.
+
+    Attributes:
+        model: as it was called.
+        data: as it was called.
+        pictures: number of test pictures.
+        image_size: height and width.
+        model_digest: of its weights or its file.
+        pictures_digest: of the test pictures and their labels.
+        version: of mechaug.
+    """
+
+    model: str
+    data: str
+    pictures: int
+    image_size: tuple[int, int]
+    model_digest: str
+    pictures_digest: str
+    version: str = VERSION
 
 
 def default_recipe(source: str, net: str | None) -> Recipe:

@@ -1,29 +1,35 @@
 """The jobs that a study is made of, each a command of its own: train one method, measure one model."""
 
 import contextlib
-import importlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torch import nn
+from jaxtyping import Int64
+from torch import Tensor
 
 from mechaug import spec
-from mechaug.config import StudyConfig
+from mechaug.config import EvaluationConfig, Measured, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.data.sources import load
 from mechaug.errors import UserError
-from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Picture, Result, write_result
-from mechaug.evaluation.run import CorruptedPictures, Suites, environment, measure, pool
+from mechaug.evaluation.classes import output_names, relabel
+from mechaug.evaluation.fairness import groups_of
+from mechaug.evaluation.models import Loaded, fingerprint, is_torchscript, load_model, load_weights, look
+from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
+from mechaug.evaluation.run import Place, describe, digest, environment, kept_suites, measure, pool
+from mechaug.evaluation.suites import KNOWN, Subject, Suite, Target
+from mechaug.evaluation.suites.corrupted import Corrupted
 from mechaug.files import write_text
 from mechaug.heuristics.basic import FlipCrop
 from mechaug.keys import Key
 from mechaug.reports.gallery import write_gallery
 from mechaug.training import nets
-from mechaug.training.checkpoint import ModelCard, load_model, save_model
+from mechaug.training.checkpoint import ModelCard, save_model
+from mechaug.training.checkpoint import load_model as load_trained
 from mechaug.training.engine import Fitted, fit
 from mechaug.training.methods import Method
 from mechaug.training.team import ALONE, Team
@@ -45,7 +51,7 @@ def train_method(
     recipe = replace(config.recipe, base=flip_crop(config, data) if chosen.crops else None)
     net = nets.build(recipe.net, len(data.classes), key=Key(seed).fold("net"))
     # What a checkpoint must agree with: everything but what is measured afterwards and whom it is compared with.
-    alone = replace(config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=Suites(), test_size=None)
+    alone = replace(config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None)
     fitted = fit(
         net, data.train, chosen.augmentation, chosen.objective, recipe,
         seed=seed, device=device or config.device, folder=folder, config=spec.dumps(alone),
@@ -55,8 +61,11 @@ def train_method(
         return fitted
     card = ModelCard(recipe.net, data.classes, tuple(net.mean.flatten().tolist()), tuple(net.std.flatten().tolist()))
     save_model(folder / "model.safetensors", fitted.state, card)
-    times = {"steps": fitted.steps, "seconds": fitted.seconds, "images_per_second": fitted.images_per_second}
-    write_text(folder / "training.json", json.dumps(times, indent=1) + "\n")
+    record = {
+        "steps": fitted.steps, "seconds": fitted.seconds, "images_per_second": fitted.images_per_second,
+        "method": chosen.name, "sees": list(chosen.sees),
+    }  # fmt: skip
+    write_text(folder / "training.json", json.dumps(record, indent=1) + "\n")
     return fitted
 
 
@@ -65,101 +74,167 @@ def flip_crop(config: StudyConfig, data: DataSet) -> FlipCrop:
     return FlipCrop.for_side(min(data.train.pixels.shape[-2:]), flip=config.flips)
 
 
-def restore_net(path: Path) -> tuple[nn.Module, ModelCard]:
+def restore_net(path: Path) -> tuple[nets.Net, ModelCard]:
     """The net of a model that `train_method` wrote.
 
     Raises:
         UserError: there is no such model.
     """
-    state, card = load_model(path)
+    state, card = load_trained(path)
     net = nets.build(card.net, len(card.classes), key=Key(0), mean=card.channels_mean, std=card.channels_std)
     net.load_state_dict(state)
     return net, card
 
 
-def find_model(name: str, data: DataSet) -> nn.Module:
+def find_model(name: str, *, net: str | None = None, trust: bool = False) -> Loaded:
     """A model by what the user calls it.
 
     Args:
-        name: the path of a model.safetensors or of a folder that holds one, or "package.module:function", whose
-            function takes nothing and returns a module that maps pictures in [0, 1] to logits.
-        data: what it will be measured on.
+        name: a folder with model.safetensors, a file, "timm:NAME", or "package.module:function".
+        net: architecture (one of `mechaug.training.nets.NETS`) of a file that holds weights alone.
+        trust: whether files that can run code are opened.
 
     Raises:
-        UserError: there is no such model, or it was trained for other classes.
+        UserError: there is no such model, it cannot be opened, or it is not trusted.
     """
-    path = Path(name)
+    path = Path(name).expanduser()
     if path.is_dir():
         path = path / "model.safetensors"
-    if path.suffix == ".safetensors":
-        net, card = restore_net(path)
-        if card.classes != data.classes:
-            raise UserError(
-                f"{path} was trained for {len(card.classes)} classes ({_few(card.classes)}), and {data.source} has "
-                f"{len(data.classes)} ({_few(data.classes)}): measure a model on the classes it was trained for"
-            )
-        return net
-    module, colon, function = name.partition(":")
-    if not (colon and module and function):
-        raise UserError(f"there is no model {name}: give a model.safetensors, its folder, or package.module:function")
+    if path.suffix == ".safetensors" and net is None:
+        try:
+            made, card = restore_net(path)
+        except UserError as error:
+            raise UserError(f"{error}; for weights from elsewhere, name their architecture by --net") from error
+        return Loaded(made, classes=card.classes)
+    if net is None or not path.is_file() or is_torchscript(path):
+        return load_model(name, trust=trust)
+    state = load_weights(path)
+    last = state.get("head.weight")
+    if last is None or last.ndim != 2:
+        raise UserError(f"{path} holds no weights of the net {net!r}: it lacks head.weight")
+    made = nets.build(net, len(last), key=Key(0))
     try:
-        made = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"cannot make a model from {name}: {error}") from error
-    if not isinstance(made, nn.Module):
-        raise UserError(f"{name} returned a {type(made).__name__}, not a torch.nn.Module")
-    return made
+        made.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise UserError(f"{path} holds no weights of the net {net!r}: {first[:200]}") from error
+    return Loaded(made)
+
+
+def known_to_be_seen(model: str) -> tuple[str, ...] | None:
+    """The corruptions of which a relative was in the training of a model of mechaug's; None for any other model."""
+    path = Path(model).expanduser()
+    record = (path if path.is_dir() else path.parent) / "training.json"
+    if not record.is_file() or (path.suffix != ".safetensors" and not path.is_dir()):
+        return None
+    try:
+        sees = json.loads(record.read_text(encoding="utf-8")).get("sees")
+    except (ValueError, AttributeError):
+        return None
+    return tuple(sees) if isinstance(sees, list) and all(isinstance(name, str) for name in sees) else None
 
 
 def evaluate_model(
-    name: str,
-    data: DataSet,
-    suites: Suites,
+    config: EvaluationConfig,
     folder: Path,
     *,
-    device: str,
-    command: str,
+    command: Callable[[tuple[str, ...]], str],
     watch: Watch | None = None,
 ) -> Result:
-    """Measure one model and write result.json into `folder`.
+    """Measure one model, or what is left of it, and write result.json into `folder`.
+
+    What lies there already of the same model on the same pictures is kept and merged: other suites are added, and the
+    same suite with other settings takes the place of the one before.
 
     Args:
-        name: as in `find_model`.
-        data: whose test split is measured.
-        suites: what to measure.
-        folder: where the result and its gallery go.
-        device: where to measure.
-        command: what to write into the result as the way to make it again.
+        config: what to measure.
+        folder: where the result, its gallery and its outcomes go.
+        command: from the names of all suites in the result to the command that makes it again.
         watch: listens to the progress.
 
     Raises:
-        UserError: the model cannot be used, or does not fit the data.
+        UserError: the model cannot be used, or does not fit the data, or the folder holds those of another.
         OSError: the folder cannot be written.
     """
     watch, started = watch or Silent(), time.perf_counter()
-    model = find_model(name, data)
-    corrupted = CorruptedPictures(data.test, suites.corrupted_pictures)
-    outcomes = measure(model, data.test, corrupted, suites, classes=data.classes, device=device, watch=watch)
-    entry = MethodResult(
-        "model", name, "external", "A model that was brought along.",
-        pool([outcomes], data.test, data.classes, suites), (), (),
+    loaded = find_model(config.model, net=config.net, trust=config.trust)
+    blind = [suite.name for suite in config.suites if suite.gradients and not loaded.gradients]
+    if blind:
+        raise UserError(
+            f"{config.model} has no gradients, and {', '.join(blind)} need them: leave them out of --suites"
+        )
+    data = load(
+        config.data, image_size=config.image_size or loaded.image_size, train_size=0, test_size=config.test_size,
+        skip_bad=config.skip_bad,
     )  # fmt: skip
-    gallery = write_gallery(data, (), suites.corruptions, folder, base=None, seed=0)
-    result = make_result(
-        f"{name} on {data.name}", command, started, data, suites, (entry,), gallery, net=name, seeds=(), epochs=0,
-        device=device,
+    if data.note:
+        watch.say(f"{data.name}: {data.note}")
+    outputs = look(loaded.model, data.test.pixels, config.device)
+    names = output_names(outputs, data.classes, config.classes or loaded.classes)
+    groups, group_names = _groups(config, data)
+    pictures = relabel(data, names)
+    target = Target(pictures, names, groups=groups, group_names=group_names)
+    measured = Measured(
+        config.model, data.source, len(pictures), (pictures.pixels.shape[-2], pictures.pixels.shape[-1]),
+        fingerprint(loaded, config.model), digest(pictures),
     )  # fmt: skip
-    write_result(result, folder / "result.json")
+    with claim(measured, folder):
+        place = Place(folder / "outcomes", measured.model_digest, measured.pictures_digest)
+        asked = [suite.for_size(*measured.image_size) for suite in config.suites]
+        suites = _merged(kept_suites(place), asked)
+        subject = Subject(loaded.model, config.device, config.batch_size)
+        outcomes = measure(suites, subject, target, place, watch=watch)
+        sees = known_to_be_seen(config.model) if config.sees is None else config.sees
+        wanted = corruptions_of(suites)
+        entry = MethodResult(
+            "model", config.model, "external", "A model that was brought along.", pool(suites, [outcomes], target),
+            (), tuple(name for name in sees or () if name in wanted), ("outcomes",), sees is not None,
+        )  # fmt: skip
+        gallery = write_gallery(data, (), wanted, folder, base=None, seed=0)
+        result = make_result(
+            f"{config.model} on {data.name}", command(tuple(suite.name for suite in suites)), started, data, suites,
+            (entry,), gallery, net=config.model,
+            seeds=(), epochs=0, device=config.device, outputs=outputs, pictures_digest=measured.pictures_digest,
+        )  # fmt: skip
+        write_result(result, folder / "result.json")
     return result
 
 
+def _groups(config: EvaluationConfig, data: DataSet) -> tuple[Int64[Tensor, "n"] | None, tuple[str, ...]]:
+    """The groups of the test pictures that were given by place in the whole test split."""
+    if config.groups is None:
+        return None, ()
+    groups, names = groups_of(config.groups)
+    if len(groups) <= int(data.test.index.max()):
+        raise UserError(
+            f"there are {len(groups)} groups, and the test split has more pictures: give one line for each, which may "
+            "be empty"
+        )
+    return groups[data.test.index], names
+
+
+def _merged(before: Sequence[Suite], now: Sequence[Suite]) -> tuple[Suite, ...]:
+    """The suites of before and of now, each once, in the order in which suites run."""
+    chosen = {suite.name: suite for suite in (*before, *now)}
+    return tuple(chosen[name] for name in KNOWN if name in chosen)
+
+
+def corruptions_of(suites: Sequence[Suite]) -> tuple[str, ...]:
+    """The corruptions that suites measure."""
+    return tuple(name for suite in suites if isinstance(suite, Corrupted) for name in suite.corruptions)
+
+
 def make_result(
-    title: str, command: str, started: float, data: DataSet, suites: Suites, methods: Sequence[MethodResult],
-    gallery: Sequence[Picture], *, net: str, seeds: tuple[int, ...], epochs: int, device: str,
+    title: str, command: str, started: float, data: DataSet, suites: Sequence[Suite],
+    methods: Sequence[MethodResult], gallery: Sequence[Picture], *, net: str, seeds: tuple[int, ...], epochs: int,
+    device: str, pictures_digest: str, outputs: int = 0, overlaps: Sequence[Overlap] = (), overlap_note: str = "",
 ) -> Result:  # fmt: skip
     """A result of now: `started` is the `time.perf_counter()` at which this process began the work."""
     _, _, height, width = data.test.pixels.shape
-    record = DataRecord(data.name, data.source, data.classes, len(data.train), len(data.test), height, width, data.note)
+    record = DataRecord(
+        data.name, data.source, data.classes, len(data.train), len(data.test), height, width, data.note,
+        outputs if outputs != len(data.classes) else 0, pictures_digest,
+    )  # fmt: skip
     return Result(
         schema_version=SCHEMA_VERSION,
         title=title,
@@ -170,10 +245,12 @@ def make_result(
         net=net,
         seeds=seeds,
         epochs=epochs,
-        suites=suites.describe(),
+        suites=describe(suites),
         methods=tuple(methods),
         gallery=tuple(gallery),
         environment=environment(device),
+        overlaps=tuple(overlaps),
+        overlap_note=overlap_note,
     )
 
 
@@ -186,7 +263,7 @@ def load_data(config: StudyConfig) -> DataSet:
 
 
 @contextlib.contextmanager
-def claim(config: StudyConfig, folder: Path) -> Iterator[None]:
+def claim(config: StudyConfig | Measured, folder: Path) -> Iterator[None]:
     """Hold a folder for one configuration, alone: for as long as the block runs.
 
     Raises:
@@ -225,7 +302,3 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _differences(old: dict[str, object], new: dict[str, object]) -> list[str]:
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -7,17 +7,47 @@ configuration it does only what is missing, and ends with the same figures.
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mechaug.config import StudyConfig
+from mechaug.config import OVERLAP_METHOD, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.errors import UserError
-from mechaug.evaluation.result import MethodResult, Result, Run, write_result
-from mechaug.evaluation.run import CorruptedPictures, Outcomes, load_outcomes, mean, measure, pool, save_outcomes
-from mechaug.job import claim, flip_crop, load_data, make_result, restore_net, train_method
+from mechaug.evaluation import overlap
+from mechaug.evaluation.models import Loaded, fingerprint, look
+from mechaug.evaluation.result import MethodResult, Overlap, Result, Run, write_result
+from mechaug.evaluation.run import Outcomes, Place, digest, mean, measure, pool, seconds_of
+from mechaug.evaluation.suites import Subject, Suite, Target
+from mechaug.evaluation.suites.base import Kept
+from mechaug.files import write_text
+from mechaug.heuristics.basic import FlipCrop
+from mechaug.heuristics.views import Mixing, ViewMaker
+from mechaug.job import claim, corruptions_of, flip_crop, load_data, make_result, restore_net, train_method
+from mechaug.keys import Key
 from mechaug.reports.gallery import write_gallery
 from mechaug.training.methods import Method
+from mechaug.types import Bytes, Image
 from mechaug.watch import Silent, Watch
+
+_KEPT_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What all methods of a study share."""
+
+    config: StudyConfig
+    data: DataSet
+    suites: tuple[Suite, ...]
+    target: Target
+    pictures: str
+    folder: Path
+    watch: Watch
+    checkpoint_seconds: float
+
+    def own(self, name: str, seed: int) -> Path:
+        """Where one training of a method is kept."""
+        return self.folder / "runs" / name / f"seed-{seed}"
 
 
 def run_study(
@@ -45,57 +75,125 @@ def run_study(
         if data.note:
             watch.say(f"{data.name}: {data.note}")
         methods = config.chosen
-        corrupted = CorruptedPictures(data.test, config.suites.corrupted_pictures)
+        target = Target(data.test, data.classes, Kept(_KEPT_BYTES if len(methods) * len(config.seeds) > 1 else 0))
+        suites = tuple(suite.for_size(*data.test.pixels.shape[-2:]) for suite in config.suites)
+        bench = _Bench(config, data, suites, target, digest(data.test), folder, watch, checkpoint_seconds)
         entries = []
         for number, chosen in enumerate(methods, start=1):
             runs = []
             for seed in config.seeds:
                 watch.say(f"{chosen.title} ({number} of {len(methods)}), seed {seed}")
-                runs.append(_run(config, data, corrupted, chosen, seed, folder, watch, checkpoint_seconds))
-            entries.append(_entry(config, data, chosen, runs))
+                runs.append(_run(bench, chosen, seed))
+            entries.append(_entry(bench, chosen, runs))
         base = flip_crop(config, data)
+        overlaps, overlap_note = _overlaps(bench, methods, base)
         ways = f"{len(methods)} ways" if len(methods) > 1 else "one way"
-        gallery = write_gallery(data, methods, config.suites.corruptions, folder, base=base, seed=0)
+        gallery = write_gallery(data, methods, corruptions_of(suites), folder, base=base, seed=0)
         result = make_result(
-            f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, config.suites,
+            f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, suites,
             entries, gallery,
             net=config.recipe.net, seeds=config.seeds, epochs=config.recipe.epochs, device=config.device,
+            pictures_digest=bench.pictures, overlaps=overlaps, overlap_note=overlap_note,
         )  # fmt: skip
         write_result(result, folder / "result.json")
     return result
 
 
-def _run(
-    config: StudyConfig, data: DataSet, corrupted: CorruptedPictures, chosen: Method, seed: int, folder: Path,
-    watch: Watch, checkpoint_seconds: float,
-) -> tuple[Run, Outcomes]:  # fmt: skip
+def _run(bench: _Bench, chosen: Method, seed: int) -> tuple[Run, Outcomes]:
     """One training and its measurement, as far as they are not there yet."""
-    own = folder / "runs" / chosen.name / f"seed-{seed}"
+    config, own = bench.config, bench.own(chosen.name, seed)
     if not (own / "training.json").exists():
-        train_method(config, data, chosen, seed, own, watch, checkpoint_seconds=checkpoint_seconds)
-    if not (own / "outcomes.safetensors").exists():
-        net, _ = restore_net(own / "model.safetensors")
-        outcomes = measure(
-            net, data.test, corrupted, config.suites,
-            classes=data.classes, seed=seed, device=config.device, watch=watch,
+        train_method(
+            config, bench.data, chosen, seed, own, bench.watch, checkpoint_seconds=bench.checkpoint_seconds
         )  # fmt: skip
-        save_outcomes(own / "outcomes.safetensors", outcomes)
+    net, _ = restore_net(own / "model.safetensors")
+    look(net, bench.data.test.pixels, config.device)
+    # Named by its place in the study, which stays when the study's folder is moved.
+    place = Place(own / "outcomes", fingerprint(Loaded(net), f"{chosen.name} {seed}"), bench.pictures)
+    subject = Subject(net, config.device, config.batch_size, seed)
+    outcomes = measure(bench.suites, subject, bench.target, place, watch=bench.watch)
     # The model stays; the checkpoint has served its purpose.
     (own / "checkpoint.safetensors").unlink(missing_ok=True)
-    outcomes = load_outcomes(own / "outcomes.safetensors")
     times = json.loads((own / "training.json").read_text(encoding="utf-8"))
-    clean = mean(outcomes.clean)
-    assert clean is not None, "a test split is never empty"
+    clean = mean(outcomes, "clean")
+    assert clean is not None, "every evaluation has it"
+    attacked = mean(outcomes, "autoattack")
     run = Run(
-        seed, times["steps"], times["seconds"], times["images_per_second"], outcomes.seconds.item(), clean,
-        mean(outcomes.corrupted), mean(outcomes.attacked),
+        seed, times["steps"], times["seconds"], times["images_per_second"], seconds_of(place, bench.suites), clean,
+        mean(outcomes, "c"), mean(outcomes, "pgd") if attacked is None else attacked,
     )  # fmt: skip
     return run, outcomes
 
 
-def _entry(config: StudyConfig, data: DataSet, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) -> MethodResult:
+def _entry(bench: _Bench, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) -> MethodResult:
     """One method's entry of the result."""
-    evaluation = pool([one for _, one in runs], data.test, data.classes, config.suites)
-    sees = tuple(name for name in chosen.sees if name in config.suites.corruptions)
+    suites = bench.suites
+    evaluation = pool(suites, [one for _, one in runs], bench.target)
+    measured = corruptions_of(suites)
+    sees = tuple(name for name in chosen.sees if name in measured)
+    folders = tuple(f"runs/{chosen.name}/seed-{run.seed}/outcomes" for run, _ in runs)
     records = tuple(run for run, _ in runs)
-    return MethodResult(chosen.name, chosen.title, chosen.family, chosen.description, evaluation, records, sees)
+    return MethodResult(
+        chosen.name, chosen.title, chosen.family, chosen.description, evaluation, records, sees, folders
+    )  # fmt: skip
+
+
+def _overlaps(bench: _Bench, methods: Sequence[Method], base: FlipCrop) -> tuple[tuple[Overlap, ...], str]:
+    """What is declared of each method and corruption, with distances where they were asked for, and how those came."""
+    config, corruptions = bench.config, corruptions_of(bench.suites)
+    measured: dict[str, dict[str, list[float]]] = {}
+    note = ""
+    if config.overlap_draws and corruptions:
+        file = bench.folder / "overlap.json"
+        if not file.exists():
+            write_text(file, json.dumps(_distances(bench, methods, base, corruptions), indent=1) + "\n")
+        measured = json.loads(file.read_text(encoding="utf-8"))
+        note = (
+            f"minimal sample distance and distance of means (Mintun et al., NeurIPS 2021) in the features of the net "
+            f"trained with {OVERLAP_METHOD}, seed {config.seeds[0]}: {config.overlap_draws} draws of each augmentation "
+            f"and {overlap.CORRUPTION_DRAWS} of each corruption at severity 3, each draw for all of "
+            f"{overlap.PICTURES} training pictures; the minimum falls with the number of draws"
+        )
+    found = []
+    for chosen in methods:
+        by = overlap.declared(chosen.augmentation)
+        for name in corruptions:
+            minimal, of_means = measured.get(chosen.name, {}).get(name, (None, None))
+            found.append(Overlap(chosen.name, name, name in by, by.get(name, ()), minimal, of_means))
+    return tuple(found), note
+
+
+def _distances(
+    bench: _Bench, methods: Sequence[Method], base: FlipCrop, corruptions: tuple[str, ...]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """The measured distances by method and corruption."""
+    config = bench.config
+    net, _ = restore_net(bench.own(OVERLAP_METHOD, config.seeds[0]) / "model.safetensors")
+    net.to(config.device).eval()
+
+    def transform(chosen: Method) -> overlap.Transform:
+        augmentation = chosen.augmentation
+        assert not isinstance(augmentation, ViewMaker) or isinstance(augmentation, Mixing)
+
+        def apply(stored: Bytes, keys: Key) -> Image:
+            pictures = stored.float() / 255
+            if chosen.crops:
+                pictures = base(pictures, keys.fold("base"))
+            return pictures if augmentation is None else augmentation(pictures, keys)
+
+        return apply
+
+    # What looks at the net or changes its features has no distance of its own in the features of another.
+    methods = [
+        one for one in methods if not isinstance(one.augmentation, ViewMaker) or isinstance(one.augmentation, Mixing)
+    ]
+    total = config.overlap_draws * len(methods) + overlap.CORRUPTION_DRAWS * len(corruptions)
+    bench.watch.begin("overlap", total, "draws")
+    found = overlap.distances(
+        net.embed, bench.data.train, {chosen.name: transform(chosen) for chosen in methods}, corruptions,
+        Key(0).fold("overlap"), draws=config.overlap_draws, device=config.device, advance=bench.watch.advance,
+    )  # fmt: skip
+    table: dict[str, dict[str, tuple[float, float]]] = {}
+    for (name, corruption), distance in found.items():
+        table.setdefault(name, {})[corruption] = (distance.minimal, distance.of_means)
+    return table

@@ -7,12 +7,12 @@ from mechaug.errors import UserError
 
 if TYPE_CHECKING:
     from mechaug.config import StudyConfig
-    from mechaug.evaluation.run import Suites
+    from mechaug.evaluation.suites import Suite
 
 
 def study_config(
-    data: str, given: Training, *, methods: tuple[str, ...], seeds: tuple[int, ...], suites: "Suites",
-    test_size: int | None,
+    data: str, given: Training, *, methods: tuple[str, ...], seeds: tuple[int, ...], suites: "tuple[Suite, ...]",
+    test_size: int | None, overlap_draws: int = 0,
 ) -> "StudyConfig":  # fmt: skip
     """The configuration of a study, with the recipe that suits the data where nothing else is given.
 
@@ -37,5 +37,6 @@ def study_config(
         data=data, methods=methods, seeds=seeds, recipe=recipe, suites=suites, train_size=given.train_size,
         test_size=test_size, image_size=given.image_size, skip_bad=given.skip_bad, device=device,
         mixing_set=given.mixing_set,
+        overlap_draws=overlap_draws,
         flips=given.flips == "yes" or (given.flips == "auto" and not data.startswith("signs")),
     )  # fmt: skip

@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
@@ -12,6 +13,7 @@ from mechaug.errors import UserError
 
 if TYPE_CHECKING:
     from mechaug.evaluation.result import Result
+    from mechaug.evaluation.suites import Limits
 
 Count = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
@@ -46,6 +48,51 @@ class Training:
     """cpu, cuda, or auto for cuda where there is one."""
     checkpoint_seconds: float = 30.0
     """At most so long between checkpoints: what is done again after a kill."""
+
+
+@dataclass(frozen=True)
+class SuiteSizes:
+    """On how much each suite measures."""
+
+    corrupt_size: int = 10_000
+    """Pictures under corruptions, and of each shifted set, at most."""
+    attack_size: int = 500
+    """Pictures under attack; 0 leaves attacks out."""
+    probe_size: int = 200
+    """Pictures for stability and mechanism; half as many for fourier."""
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """Of corruptions; published scores need all five."""
+    epsilon: Number = None
+    """Radius of the attacks' L∞ ball in levels of 255; by default 8."""
+    frost: Path | None = None
+    """Folder of the benchmark's own frost textures; without it they are drawn, and the page says so."""
+
+
+def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tuple[str, ...] = ()) -> "Limits":
+    """The sizes as the suites take them.
+
+    Raises:
+        UserError: a size is not positive, or a severity does not exist.
+    """
+    from mechaug.evaluation.suites import Limits
+
+    for name in ("corrupt_size", "probe_size"):
+        if getattr(sizes, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(sizes, name)}: at least one picture is needed")
+    if sizes.attack_size < 0 or (sizes.epsilon is not None and not sizes.epsilon > 0):
+        raise UserError(f"--attack-size {sizes.attack_size} and --epsilon {sizes.epsilon} should not be negative")
+    if not sizes.severities or not set(sizes.severities) <= {1, 2, 3, 4, 5}:
+        raise UserError("--severities are some of 1 2 3 4 5")
+    return Limits(
+        corrupted=sizes.corrupt_size,
+        attacked=sizes.attack_size,
+        probed=sizes.probe_size,
+        severities=tuple(sorted(set(sizes.severities))),
+        epsilon_levels=8.0 if sizes.epsilon is None else sizes.epsilon,
+        frost=None if sizes.frost is None else str(sizes.frost),
+        shift=shift,
+        elsewhere=elsewhere,
+    )
 
 
 def device_of(name: str) -> str:

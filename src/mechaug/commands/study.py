@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mechaug.commands.config import study_config
-from mechaug.commands.options import Count, Training, command_line, print_ranking, say
+from mechaug.commands.options import Count, SuiteSizes, Training, command_line, limits_of, print_ranking, say
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,29 @@ class Study:
     """One training per method and seed; three or more say how much figures vary between trainings."""
     test_size: Count = None
     """Measure only on so many test pictures."""
-    attack_size: int = 500
-    """Attack only so many of them; 0 leaves the attack out."""
+    suites: tuple[str, ...] = ("clean", "c", "pgd", "calibration")
+    """What to measure, as in `mechaug evaluate`, with its costs."""
+    sizes: SuiteSizes = field(default_factory=SuiteSizes)
+    shift: tuple[str, ...] = ()
+    """Shifted sets of the same classes, as in `mechaug evaluate`."""
+    ood: tuple[str, ...] = ()
+    """Folders of pictures of none of the classes."""
+    overlap_draws: int = 0
+    """Measure how near each augmentation comes to each corruption, from so many draws (Mintun et al., NeurIPS 2021);
+    1,000 is usual, and 0 leaves it at what mechanisms declare. Needs the method flip-crop."""
     training: Training = field(default_factory=Training)
 
     def run(self) -> None:
         """Run the study, or what is left of it, and write its page."""
-        from mechaug.evaluation.run import Suites
+        from mechaug.evaluation.suites import choose_suites
         from mechaug.progress import Line
         from mechaug.reports.html import write
         from mechaug.study import run_study
 
         config = study_config(
             self.data, self.training, methods=self.methods, seeds=self.seeds,
-            suites=Suites(attacked_pictures=self.attack_size), test_size=self.test_size,
+            suites=choose_suites(self.suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
+            test_size=self.test_size, overlap_draws=self.overlap_draws,
         )  # fmt: skip
         with Line() as line:
             result = run_study(

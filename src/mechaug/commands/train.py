@@ -25,14 +25,13 @@ class Train:
         """Train, or go on with it; under torchrun every process takes its share of each batch."""
         import contextlib
 
-        from mechaug.evaluation.run import Suites
         from mechaug.job import claim, load_data, train_method
         from mechaug.progress import Line
         from mechaug.training.team import gathered
         from mechaug.watch import Silent
 
         config = study_config(
-            self.data, self.training, methods=(self.method,), seeds=(self.seed,), suites=Suites(), test_size=0
+            self.data, self.training, methods=(self.method,), seeds=(self.seed,), suites=(), test_size=0
         )
         with gathered(config.device) as (team, device), contextlib.ExitStack() as held:
             watch = Silent()

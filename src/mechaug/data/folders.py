@@ -36,7 +36,7 @@ def list_folder(path: Path, *, skip_bad: bool) -> Listing:
     if not path.is_dir():
         raise UserError(f"folder:{path}: it is a file; give a folder that holds one folder per class")
     name = path.resolve().name
-    splits = [split for split in ("train", "test", "val") if _folders(path / split)]
+    splits = [split for split in ("train", "test", "val") if folders_in(path / split)]
     if not splits:
         return _list_split_by_name(path, name, skip_bad)
     if "train" in splits and len(splits) == 1:
@@ -44,16 +44,16 @@ def list_folder(path: Path, *, skip_bad: bool) -> Listing:
             f"folder:{path} has train/ and neither test/ nor val/: give folder:{path / 'train'} to have it split"
         )
     test_name = "test" if "test" in splits else "val"
-    test = _find(path / test_name)
-    train = _find(path / "train") if "train" in splits else test
+    test = find_classes(path / test_name)
+    train = find_classes(path / "train") if "train" in splits else test
     if train.keys() != test.keys():
         apart = ", ".join(sorted(train.keys() ^ test.keys()))
         raise UserError(f"folder:{path}: train/ and {test_name}/ do not hold the same classes; only one has {apart}")
     return Listing(
         name,
         tuple(test),
-        _split(list(train.values()), skip_bad) if "train" in splits else None,
-        _split(list(test.values()), skip_bad),
+        make_split(list(train.values()), skip_bad) if "train" in splits else None,
+        make_split(list(test.values()), skip_bad),
         f"measured on {test_name}/",
     )
 
@@ -61,7 +61,7 @@ def list_folder(path: Path, *, skip_bad: bool) -> Listing:
 def _list_split_by_name(path: Path, name: str, skip_bad: bool) -> Listing:
     """Which pictures are for testing depends on their names alone: neither on a seed, nor on what else is there."""
     train, test = [], []
-    found = _find(path)
+    found = find_classes(path)
     for label, files in found.items():
         if len(files) < 2:
             raise UserError(
@@ -74,22 +74,25 @@ def _list_split_by_name(path: Path, name: str, skip_bad: bool) -> Listing:
         test.append([file for row, file in enumerate(files) if row in chosen])
         train.append([file for row, file in enumerate(files) if row not in chosen])
     note = f"{TEST_SHARE:.0%} of each class, chosen by file name, are the test split"
-    return Listing(name, tuple(found), _split(train, skip_bad), _split(test, skip_bad), note)
+    return Listing(name, tuple(found), make_split(train, skip_bad), make_split(test, skip_bad), note)
 
 
-def _folders(path: Path) -> list[str]:
+def folders_in(path: Path) -> list[str]:
     """The names of the folders in a folder, in order; none where it is no folder."""
     if not path.is_dir():
         return []
     return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _find(path: Path) -> dict[str, list[Path]]:
-    """The pictures of each class, in order."""
+def find_classes(path: Path) -> dict[str, list[Path]]:
+    """The pictures of each class, in order.
+
+    Raises:
+        UserError: there is no class, or one has no pictures.
+    """
     found = {}
-    for label in _folders(path):
-        files = [file for file in (path / label).rglob("*") if file.suffix.lower() in SUFFIXES]
-        found[label] = sorted(file for file in files if not file.name.startswith("."))
+    for label in folders_in(path):
+        found[label] = pictures_in(path / label)
         if not found[label]:
             raise UserError(f"there are no pictures in {path / label}: they should end with {', '.join(SUFFIXES)}")
     if not found:
@@ -97,7 +100,14 @@ def _find(path: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _split(files_by_class: list[list[Path]], skip_bad: bool) -> Split:
+def pictures_in(path: Path) -> list[Path]:
+    """The pictures in a folder and below it, in order."""
+    files = [file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES]
+    return sorted(file for file in files if not file.name.startswith("."))
+
+
+def make_split(files_by_class: list[list[Path]], skip_bad: bool) -> Split:
+    """The split that the files of each class make."""
     files = [file for of_class in files_by_class for file in of_class]
     labels = torch.tensor([label for label, of_class in enumerate(files_by_class) for _ in of_class])
 

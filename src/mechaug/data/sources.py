@@ -1,5 +1,6 @@
 """Sources: a line of text that names a data set, such as "signs", "cifar10:data" or "folder:photos"; its loading."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +13,15 @@ from mechaug.data.cifar import list_cifar10
 from mechaug.data.folders import list_folder
 from mechaug.data.listing import Listing, Split
 from mechaug.data.pictures import DataSet, Pictures, choose
+from mechaug.data.shifted import list_cifar10_1, list_domains, list_set
 from mechaug.data.signs import CLASSES, signs
 from mechaug.errors import UserError
 from mechaug.keys import Key
 
-SOURCES: Final = ("signs", "signs:RHO", "cifar10:PATH", "folder:PATH", "npz:FILE", "npy:FOLDER")
+SOURCES: Final = (
+    "signs", "signs:RHO", "cifar10:PATH", "folder:PATH", "npz:FILE", "npy:FOLDER", "set:PATH", "domains:PATH@NAME",
+    "cifar10.1:PATH",
+)  # fmt: skip
 """What `load` knows, as shown to a user."""
 
 _SMALLEST: Final = 8
@@ -40,6 +45,9 @@ def load(
       of each class, chosen by file name, is then the test split.
     - `npz:FILE`, `npy:FOLDER`: arrays x_train, y_train, x_test, y_test, or train_images, train_labels, test_images,
       test_labels; pictures are uint8, NHWC or NCHW, with 1 or 3 channels, or NHW.
+    - `set:PATH`: pictures in PATH/<class>, all of them to measure on.
+    - `domains:PATH@NAME`: pictures in PATH/<domain>/<class>; measured on the domain NAME, trained on the others.
+    - `cifar10.1:PATH`: the folder of the published .npy files, to measure on.
 
     Args:
         source: as above.
@@ -63,18 +71,26 @@ def load(
         raise UserError(f"unknown data source {source!r}: give one of {', '.join(SOURCES)}")
     if not where:
         raise UserError(f"{source!r} lacks its path: give {forms[0]}")
+    listing = _list(kind, where, source, skip_bad)
+    return _read(listing, source, image_size, train_size, test_size, Key(seed).fold("subset"))
+
+
+def _list(kind: str, where: str, source: str, skip_bad: bool) -> Listing:
     path = Path(where).expanduser()
+    if kind == "domains" and not path.exists():
+        path = Path(where.rpartition("@")[0]).expanduser()
     if not path.exists():
         raise UserError(f"{source}: there is no {path}")
-    if kind == "cifar10":
-        listing = list_cifar10(path)
-    elif kind == "folder":
-        listing = list_folder(path, skip_bad=skip_bad)
-    elif kind == "npz":
-        listing = list_npz(path)
-    else:
-        listing = list_npy(path)
-    return _read(listing, source, image_size, train_size, test_size, Key(seed).fold("subset"))
+    listers: dict[str, Callable[[], Listing]] = {
+        "cifar10": lambda: list_cifar10(path),
+        "folder": lambda: list_folder(path, skip_bad=skip_bad),
+        "npz": lambda: list_npz(path),
+        "npy": lambda: list_npy(path),
+        "set": lambda: list_set(path, skip_bad=skip_bad),
+        "domains": lambda: list_domains(where, skip_bad=skip_bad),
+        "cifar10.1": lambda: list_cifar10_1(path),
+    }
+    return listers[kind]()
 
 
 def _load_signs(

@@ -1,11 +1,14 @@
 """Evaluation: what happened to each test picture, and the figures with intervals that follow from it."""
 
-from mechaug.evaluation.attacks import attacked_correct, pgd
+from mechaug.evaluation.attacks import Attack, Attacked, attack_all
+from mechaug.evaluation.attacks_auto import auto_attack
+from mechaug.evaluation.attacks_pgd import Fgsm, Pgd
 from mechaug.evaluation.corruptions import corrupt
 from mechaug.evaluation.result import Measurement, Result, read_result, write_result
-from mechaug.evaluation.run import CorruptedPictures, Outcomes, Suites, measure, pool
+from mechaug.evaluation.run import Outcomes, Place, measure, pool
+from mechaug.evaluation.suites import Limits, Subject, Suite, Target, choose_suites
 
 __all__ = [
-    "CorruptedPictures", "Measurement", "Outcomes", "Result", "Suites", "attacked_correct", "corrupt", "measure",
-    "pgd", "pool", "read_result", "write_result",
+    "Attack", "Attacked", "Fgsm", "Limits", "Measurement", "Outcomes", "Pgd", "Place", "Result", "Subject", "Suite",
+    "Target", "attack_all", "auto_attack", "choose_suites", "corrupt", "measure", "pool", "read_result", "write_result",
 ]  # fmt: skip

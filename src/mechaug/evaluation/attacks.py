@@ -1,97 +1,110 @@
-"""Projected gradient descent: the worst case inside a small L∞ ball, as far as gradients find it.
+"""Attacks: the interface of all of them, and what they leave right of a set of pictures.
 
-Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards deep learning models resistant to adversarial attacks", ICLR 2018.
-An accuracy under one attack is an upper bound of the accuracy under all: a stronger attack may lower it.
+An attack searches, for each picture, another one that means the same and that the model gets wrong. An accuracy under
+attack is an upper bound of the accuracy under all: a stronger attack may lower it. Several attacks in a row each take
+on what the ones before left right, so that the result is the worst of them, picture by picture.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias, final
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Int64
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from mechaug.evaluation.predict import ask, check_batch_size, check_labels, evaluating, stored_rows
 from mechaug.keys import Key
-from mechaug.types import Image, Labels, Logits
+from mechaug.types import Bytes, Image, Labels, Logits, PerImage
+from mechaug.watch import Silent, Watch
 
 EPSILON: Final = 8 / 255
-STEP_SIZE: Final = 2 / 255
-STEPS: Final = 20
+"""The usual radius of the L∞ ball at 32×32 pixels, in units of white."""
+
+Gain: TypeAlias = Callable[[Logits, Labels, Labels], PerImage]
+"""What an attack raises: from logits, labels and the classes aimed at (where there are any) to one number a picture."""
+
+SURVIVED: Final = -1
+WRONG_WHEN_CLEAN: Final = -2
 
 
-def pgd(
-    model: nn.Module,
-    pictures: Image,
-    labels: Labels,
-    key: Key,
-    *,
-    epsilon: float = EPSILON,
-    step_size: float = STEP_SIZE,
-    steps: int = STEPS,
-) -> Image:
-    """Pictures that raise the model's cross-entropy, by projected gradient descent from a random start.
+class Attack(ABC):
+    """A search for pictures that a model gets wrong. A subclass is a frozen dataclass of its settings, and final."""
 
-    x ← clip(x + step_size · sign(∇ loss)), into the ball |x − picture| ≤ epsilon and into [0, 1]; equation 4 and
-    section 3 of Madry et al. (2018). The model runs in evaluation mode and is left as it was: modes, gradients and
-    `requires_grad` of its parameters.
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it is called in tables, such as "APGD-CE"."""
 
-    Args:
-        model: pictures in [0, 1] to logits, so it holds its own normalisation.
-        pictures: sRGB in [0, 1], on the model's device.
-        labels: their classes, on the same device.
-        key: one key per picture, for the start.
-        epsilon: radius of the ball, in units of white.
-        step_size: of one step, in units of white.
-        steps: how many steps are taken.
+    @abstractmethod
+    def search(self, model: nn.Module, pictures: Image, labels: Labels, key: Key) -> Image:
+        """The search itself: the model is in evaluation mode, gradients are off, everything is on one device.
 
-    Returns:
-        The last iterate, detached, in [0, 1] and nowhere further than epsilon from the pictures.
+        What is found for a picture depends on the model, the picture, its label and its key, and not on the batch.
+        """
 
-    Raises:
-        ValueError: the model's output is not a number, a radius, step or count is negative, or the keys are not one
-            per picture.
+    @final
+    def __call__(self, model: nn.Module, pictures: Image, labels: Labels, key: Key) -> Image:
+        """The pictures that were found, one per picture, right or wrong.
+
+        The model is left as it was: modes, gradients and `requires_grad` of its parameters.
+
+        Args:
+            model: pictures in [0, 1] to logits, so it holds its own normalisation.
+            pictures: sRGB in [0, 1], on the model's device.
+            labels: their classes, on the same device.
+            key: one key per picture.
+
+        Returns:
+            Pictures in [0, 1], detached, of the same shape.
+
+        Raises:
+            ValueError: the keys are not one per picture, a label is none of the model's classes, or as `predict.ask`.
+        """
+        check_keys(pictures, key)
+        if not len(pictures):
+            return pictures.clone()
+        with evaluating(model), torch.no_grad():
+            check_labels(labels, ask(model, pictures[:1]).shape[1])
+            return self.search(model, pictures.detach(), labels, key.to(pictures.device))
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What attacks left of a set of pictures.
+
+    Attributes:
+        attacks: their names, in the order in which they ran.
+        broken_by: for each picture the place of the attack that broke it, `SURVIVED` or `WRONG_WHEN_CLEAN`.
     """
-    if epsilon < 0 or step_size < 0 or steps < 0:
-        raise ValueError(
-            f"an attack takes no negative numbers: epsilon={epsilon}, step_size={step_size}, steps={steps}"
-        )
-    if key.shape != pictures.shape[:1]:
-        raise ValueError(
-            f"{pictures.shape[0]} pictures need as many keys, and these have shape {tuple(key.shape)}: "
-            "use Key(seed).at(index) with one index per picture"
-        )
-    clean = pictures.detach()
-    low, high = (clean - epsilon).clamp(min=0), (clean + epsilon).clamp(max=1)
-    start = key.fold("pgd").uniform(-epsilon, epsilon, *clean.shape[1:]).to(clean)
-    attacked = torch.clamp(clean + start, low, high)
-    with _evaluating(model), torch.enable_grad():
-        for _ in range(steps):
-            attacked.requires_grad_()
-            # A sum, not a mean: what a picture's gradient is does not depend on the rest of the batch.
-            loss = cross_entropy(_checked(model(attacked)), labels, reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, attacked)
-            attacked = torch.clamp(attacked.detach() + step_size * gradient.sign(), low, high)
-    return attacked
+
+    attacks: tuple[str, ...]
+    broken_by: Int64[Tensor, "n"]
+
+    @property
+    def correct(self) -> Bool[Tensor, "n"]:
+        """Which pictures are right, clean and under every attack: their mean is the accuracy under attack."""
+        return self.broken_by == SURVIVED
+
+    def correct_after(self, count: int) -> Bool[Tensor, "n"]:
+        """Which pictures are right when clean and under the first `count` attacks; 0 for clean alone."""
+        return (self.broken_by == SURVIVED) | (self.broken_by >= count)
 
 
-def attacked_correct(
+def attack_all(
     model: nn.Module,
-    pictures: UInt8[Tensor, "n c h w"],
-    labels: Int64[Tensor, "n"],
+    pictures: Bytes,
+    labels: Labels,
     index: Int64[Tensor, "n"],
     key: Key,
+    attacks: Sequence[Attack],
     *,
     device: torch.device | str = "cpu",
     batch_size: int = 256,
-    epsilon: float = EPSILON,
-    step_size: float = STEP_SIZE,
-    steps: int = STEPS,
-) -> Bool[Tensor, "n"]:
-    """Which pictures are classified correctly, clean and under `pgd`; their mean is the accuracy under attack.
-
-    Only what is right when clean is attacked: the rest counts as wrong already.
+    watch: Watch | None = None,
+) -> Attacked:
+    """Attack stored pictures by several attacks in a row, each on what the ones before left right.
 
     Args:
         model: pictures in [0, 1] to logits.
@@ -99,52 +112,89 @@ def attacked_correct(
         labels: their classes.
         index: their data-set indices, from which each picture's key is made.
         key: a single key, such as `Key(seed)`.
+        attacks: what to try, the cheapest first.
         device: where the model is.
         batch_size: pictures per pass; the result does not depend on it but for rounding.
-        epsilon: as in `pgd`.
-        step_size: as in `pgd`.
-        steps: as in `pgd`.
-
-    Returns:
-        One yes or no per picture, on the CPU.
+        watch: is told of `len(pictures)` pictures for the clean pass and as many for each attack.
 
     Raises:
-        ValueError: as `pgd`, or the batch size is not positive.
+        ValueError: as `Attack.__call__`, or the batch size is not positive.
     """
-    if batch_size < 1:
-        raise ValueError(f"a batch holds at least one picture, not {batch_size}")
+    check_batch_size(batch_size)
+    watch = watch or Silent()
     keys = key.at(index.to(device))
 
-    def batch(rows: Tensor) -> tuple[Image, Labels]:
-        return pictures[rows.to(pictures.device)].to(device).float() / 255, labels[rows.to(labels.device)].to(device)
+    def right(batch: Image, rows: Tensor) -> Tensor:
+        with evaluating(model), torch.no_grad():
+            return (ask(model, batch).argmax(1) == labels[rows.to(labels.device)].to(device)).cpu()
 
-    def right(x: Image, y: Labels) -> Tensor:
-        with _evaluating(model), torch.no_grad():
-            return (_checked(model(x)).argmax(1) == y).cpu()
-
-    correct = torch.zeros(len(pictures), dtype=torch.bool)
-    for rows in torch.arange(len(pictures)).split(batch_size):
-        correct[rows] = right(*batch(rows))
-    for rows in correct.nonzero().squeeze(1).split(batch_size):
-        x, y = batch(rows)
-        moved = pgd(model, x, y, keys.rows(rows.to(device)), epsilon=epsilon, step_size=step_size, steps=steps)
-        correct[rows] = right(moved, y)
-    return correct
-
-
-def _checked(logits: Logits) -> Logits:
-    if bool(logits.isnan().any()):
-        raise ValueError("the model's output is not a number (NaN), so no attack can be measured on it")
-    return logits
+    broken_by = torch.full((len(pictures),), SURVIVED)
+    for rows in torch.arange(len(pictures)).split(batch_size) if len(pictures) else ():
+        broken_by[rows[~right(stored_rows(pictures, rows, device), rows)]] = WRONG_WHEN_CLEAN
+        watch.advance(len(rows), "clean")
+    for place, attack in enumerate(attacks):
+        left = (broken_by == SURVIVED).nonzero().squeeze(1)
+        watch.advance(len(pictures) - len(left), attack.name)
+        for rows in left.split(batch_size) if len(left) else ():
+            batch, classes = stored_rows(pictures, rows, device), labels[rows.to(labels.device)].to(device)
+            found = attack(model, batch, classes, keys.rows(rows.to(device)))
+            broken_by[rows[~right(found, rows)]] = place
+            watch.advance(len(rows), attack.name)
+    return Attacked(tuple(attack.name for attack in attacks), broken_by)
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode; afterwards every module is in the mode that it was in."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
+def check_keys(pictures: Image, key: Key) -> None:
+    """Refuse keys that are not one per picture.
+
+    Raises:
+        ValueError: they are fewer or more.
+    """
+    if key.shape != pictures.shape[:1]:
+        raise ValueError(
+            f"{pictures.shape[0]} pictures need as many keys, and these have shape {tuple(key.shape)}: "
+            "use Key(seed).at(index) with one index per picture"
+        )
+
+
+def check_settings(name: str, *, real: dict[str, float], whole: dict[str, int]) -> None:
+    """Refuse negative settings, and counts below one.
+
+    Raises:
+        ValueError: a real number is negative or not finite, or a count is below 1.
+    """
+    for setting, value in real.items():
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{name}({setting}=…) takes no negative numbers, and {value!r} is one or is not finite")
+    for setting, value in whole.items():
+        if value < 1:
+            raise ValueError(f"{name}({setting}=…) is a count of at least 1, not {value!r}")
+
+
+def ball(pictures: Image, epsilon: float) -> tuple[Image, Image]:
+    """The lowest and highest values of the pictures at most epsilon away."""
+    return (pictures - epsilon).clamp(min=0), (pictures + epsilon).clamp(max=1)
+
+
+def margin(logits: Logits, labels: Labels) -> PerImage:
+    """How far the label's logit lies above the best of the others: below 0, the picture is wrong.
+
+    Raises:
+        ValueError: there is only one class.
+    """
+    if logits.shape[1] < 2:
+        raise ValueError("a model with a single class is never wrong: there is nothing to attack")
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    return own - logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+
+
+def slope(model: nn.Module, x: Image, gain: Gain, labels: Labels, targets: Labels) -> tuple[Logits, PerImage, Image]:
+    """Logits at x, what an attack gains there, and the gradient of the gain; 0 where none reaches the picture.
+
+    Summed over pictures, not averaged: a picture's gradient does not depend on the rest of the batch.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        logits = ask(model, x)
+        gained = gain(logits, labels, targets)
+        gradient = torch.autograd.grad(gained.sum(), x, allow_unused=True)[0] if gained.requires_grad else None
+    return logits.detach(), gained.detach(), torch.zeros_like(x) if gradient is None else gradient

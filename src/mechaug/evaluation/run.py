@@ -1,276 +1,278 @@
-"""Measure one model: clean, corrupted and attacked pictures, one outcome per picture."""
+"""Measure one model by suites, each part kept on disk as it ends; then pool what several runs of a method left."""
 
+import hashlib
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, TypeAlias
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor, nn
 
-from mechaug.data.pictures import Pictures, choose
+from mechaug import spec
+from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
-from mechaug.evaluation import attacks, metrics
-from mechaug.evaluation.corruptions import NAMES, SEVERITIES, corrupt
-from mechaug.evaluation.result import Cell, Environment, Evaluation, Suite
+from mechaug.evaluation import metrics
+from mechaug.evaluation.result import Environment, Evaluation, Measurement, SuiteRecord
+from mechaug.evaluation.suites import KNOWN, TYPES, Outcome, Scores, Subject, Suite, Target, some
+from mechaug.evaluation.suites.base import Tensors, stack
 from mechaug.files import write_file
 from mechaug.keys import Key
-from mechaug.types import Bytes, Labels
 from mechaug.version import VERSION
 from mechaug.watch import Silent, Watch
 
+FORMAT: Final = "mechaug outcomes 1"
 
-@dataclass(frozen=True)
-class Suites:
-    """What to measure.
+Outcomes: TypeAlias = Mapping[str, Outcome]
+"""What happened to each picture in one run, by suite and part."""
 
-    Attributes:
-        corruptions: names of `NAMES`; empty for none.
-        severities: of each.
-        corrupted_pictures: how many of the test pictures are corrupted, at most.
-        attacked_pictures: how many are attacked, at most; 0 for none.
-        attack_steps: of PGD.
-        batch_size: pictures through the model at once.
-    """
-
-    corruptions: tuple[str, ...] = NAMES
-    severities: tuple[int, ...] = SEVERITIES
-    corrupted_pictures: int = 10_000
-    attacked_pictures: int = 500
-    attack_steps: int = 20
-    batch_size: int = 500
-
-    def describe(self) -> tuple[Suite, ...]:
-        """What these measure, for a reader of the result."""
-        suites = [Suite("clean", "Clean", "accuracy on the test pictures as they are")]
-        if self.corruptions:
-            suites.append(
-                Suite(
-                    "corrupted", "Corrupted",
-                    f"mean accuracy over {len(self.corruptions)} of the 15 common corruptions "
-                    f"({', '.join(self.corruptions)}) at severities {', '.join(map(str, self.severities))} "
-                    "(Hendrycks & Dietterich, ICLR 2019), regenerated here: not the published files",
-                )
-            )  # fmt: skip
-        if self.attacked_pictures:
-            suites.append(
-                Suite(
-                    "attacked", "Attacked",
-                    f"accuracy under PGD-{self.attack_steps}, L∞ 8/255, step 2/255, one random start "
-                    "(Madry et al., ICLR 2018); a single attack bounds robustness from above",
-                )
-            )  # fmt: skip
-        suites.append(
-            Suite("calibration", "Calibration error", "expected calibration error on clean pictures, 15 bins")
-        )
-        suites.append(Suite("worst class", "Worst class", "clean accuracy of the class that has the lowest"))
-        return tuple(suites)
-
-
-class CorruptedPictures:
-    """The corrupted test pictures, made once for all models as far as memory allows.
-
-    Args:
-        pictures: the clean ones.
-        count: only so many of them, as `some` chooses.
-        seed: of the corruptions' draws; every model sees the same pictures.
-        budget: bytes that may be kept; what is beyond is made again each time.
-    """
-
-    def __init__(self, pictures: Pictures, count: int, *, seed: int = 0, budget: int = 2_000_000_000) -> None:
-        chosen = pictures.rows(some(pictures, count))
-        self._pixels, self._index = chosen.pixels, chosen.index
-        self._seed, self._left = seed, budget
-        self._kept: dict[tuple[str, int], Bytes] = {}
-
-    def get(self, name: str, severity: int) -> Bytes:
-        """All pictures under one corruption at one severity, shape (n, c, h, w)."""
-        place = (name, severity)
-        if place in self._kept:
-            return self._kept[place]
-        key = Key(self._seed).fold("corruptions")
-        made = torch.cat([
-            corrupt(pixels, name, severity, key.at(index))
-            for pixels, index in zip(self._pixels.split(500), self._index.split(500), strict=True)
-        ])  # fmt: skip
-        if made.numel() <= self._left:
-            self._left -= made.numel()
-            self._kept[place] = made
-        return made
+_LOOKED_AT = 256
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """What happened to each test picture, by one model.
+class Place:
+    """Where outcomes are kept, and whose they are.
 
     Attributes:
-        clean: whether it was right, shape (n,).
-        confidence: the largest probability, shape (n,).
-        corrupted: whether it was right, shape (corruptions, severities, m), on the m pictures that `some` chooses.
-        attacked: whether it stayed right under attack, shape (a,), on the a pictures that `some` chooses.
-        seconds: wall time of the measurement, shape ().
+        folder: holds <suite>/<part>.safetensors.
+        model: text that identifies the model, such as a digest of its weights.
+        pictures: text that identifies the test pictures, such as `digest`.
     """
 
-    clean: Tensor
-    confidence: Tensor
-    corrupted: Tensor
-    attacked: Tensor
-    seconds: Tensor
+    folder: Path
+    model: str
+    pictures: str
 
 
 def measure(
-    model: nn.Module,
-    pictures: Pictures,
-    corrupted: CorruptedPictures,
-    suites: Suites,
-    *,
-    classes: Sequence[str],
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    watch: Watch | None = None,
+    suites: Sequence[Suite], subject: Subject, target: Target, place: Place, *, watch: Watch | None = None
 ) -> Outcomes:
-    """Measure one model.
+    """Measure one model, or what is left of it: finished parts are read, and every part is written as it ends.
 
     Args:
-        model: maps pictures (b, c, h, w) in [0, 1] to logits (b, k).
-        pictures: the test pictures.
-        corrupted: the same, made for `suites.corrupted_pictures`.
-        suites: what to measure.
-        classes: their names, one per output of the model.
-        seed: of the attack's random start.
-        device: where to measure.
-        watch: listens to the progress.
+        suites: what to measure; `Clean` among them.
+        subject: the model.
+        target: the pictures.
+        place: where outcomes are kept.
+        watch: listens to the progress, in passes of one picture through the model.
 
     Raises:
-        UserError: there are no pictures, the model's output does not fit the classes, or is not finite.
+        UserError: there are no pictures, or the model's output cannot be used.
+        OSError: the folder cannot be written.
     """
-    watch, device, started = watch or Silent(), torch.device(device), time.perf_counter()
-    if not len(pictures):
+    watch = watch or Silent()
+    if not len(target.pictures):
         raise UserError("there are no test pictures to measure on: ask for some with --test-size")
-    model = model.to(device).eval()
-    rows = some(pictures, suites.corrupted_pictures)
-    attacked_rows = some(pictures, suites.attacked_pictures)
-    cells = len(suites.corruptions) * len(suites.severities)
-    watch.begin("measuring", len(pictures) + cells * len(rows) + suites.attack_steps * len(attacked_rows), "pictures")
-
-    def predict(pixels: Bytes, labels: Labels, note: str) -> tuple[Tensor, Tensor]:
-        confident, right = [], []
-        for batch, truth in zip(pixels.split(suites.batch_size), labels.split(suites.batch_size), strict=True):
-            probability, guess = _logits(model, batch.to(device).float() / 255, classes).softmax(-1).max(-1)
-            confident.append(probability.cpu())
-            right.append(guess.cpu() == truth)
-            watch.advance(len(batch), note)
-        return torch.cat(confident), torch.cat(right)
-
-    confidence, clean = predict(pictures.pixels, pictures.labels, "clean")
-    under = torch.zeros(len(suites.corruptions), len(suites.severities), len(rows), dtype=torch.bool)
-    for row, name in enumerate(suites.corruptions):
-        for column, severity in enumerate(suites.severities):
-            pixels = corrupted.get(name, severity)
-            under[row, column] = predict(pixels, pictures.labels[rows], f"{name} {severity}")[1]
-    stayed = [torch.zeros(0, dtype=torch.bool)]
-    for some_rows in attacked_rows.split(suites.batch_size) if len(attacked_rows) else ():
-        target = pictures.rows(some_rows)
-        stayed.append(
-            attacks.attacked_correct(
-                model, target.pixels, target.labels, target.index, Key(seed).fold("attack"),
-                steps=suites.attack_steps, batch_size=suites.batch_size, device=device,
-            )
-        )  # fmt: skip
-        watch.advance(suites.attack_steps * len(some_rows), "attack")
-    seconds = torch.tensor(time.perf_counter() - started, dtype=torch.float64)
-    return Outcomes(clean, confidence, under, torch.cat(stayed), seconds)
+    found: dict[str, dict[str, Tensors]] = {}
+    left: list[tuple[Suite, str]] = []
+    for suite in suites:
+        for part in suite.parts():
+            kept = _read(place, suite, part)
+            if kept is None:
+                left.append((suite, part))
+            else:
+                found.setdefault(suite.name, {})[part] = kept
+    if found and left:
+        watch.say(f"{sum(map(len, found.values()))} parts were measured before and are kept; {len(left)} are left")
+    watch.begin("measuring", round(sum(suite.passes(target) for suite, _ in left)), "passes")
+    count = _Whole(watch)
+    subject.model.eval()
+    for suite, part in left:
+        started = time.perf_counter()
+        count.start(suite.passes(target))
+        try:
+            tensors = suite.measure(part, subject, target, count.advance)
+        except ValueError as error:
+            raise UserError(f"{suite.title}: {error}") from error
+        count.finish()
+        _write(place, suite, part, tensors, time.perf_counter() - started)
+        found.setdefault(suite.name, {})[part] = tensors
+    return found
 
 
-def some(pictures: Pictures, count: int) -> Int64[Tensor, "rows"]:
-    """The rows of so many test pictures, every class with its share: the same for every model; all if there are fewer.
+class _Whole:
+    """Passes as a watch counts them, in whole numbers; a part counts what it said it would cost, however it ended."""
 
-    Data sets often come sorted by class, so the first ones would not do.
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._expected = self._done = self._told = 0.0
+
+    def start(self, expected: float) -> None:
+        self._expected, self._done, self._told = expected, 0.0, 0.0
+
+    def advance(self, passes: float, note: str) -> None:
+        self._done = min(self._done + passes, self._expected)
+        if (whole := int(self._done - self._told)) > 0:
+            self._watch.advance(whole, note)
+            self._told += whole
+
+    def finish(self) -> None:
+        rest = round(self._expected - self._told)
+        if rest > 0:
+            self._watch.advance(rest)
+
+
+def kept_suites(place: Place) -> tuple[Suite, ...]:
+    """The suites of which every part lies in a place, for its model and its pictures, in the order of `KNOWN`."""
+    found: dict[str, Suite] = {}
+    for file in sorted(place.folder.glob("*/*.safetensors")):
+        header = _header(file)
+        if not _belongs(header, place):
+            continue
+        suite = spec.loads(header["suite"], TYPES)
+        if all(_read(place, suite, part) is not None for part in suite.parts()):
+            found[suite.name] = suite
+    return tuple(found[name] for name in KNOWN if name in found)
+
+
+def read_outcomes(folder: Path) -> tuple[dict[str, Suite], dict[str, dict[str, Tensors]], str]:
+    """Everything that lies in a folder of outcomes: its suites, their outcomes and the text that names the pictures.
+
+    Raises:
+        UserError: there are no outcomes.
     """
-    if not 0 < count < len(pictures):
-        return torch.arange(min(count, len(pictures)))
-    classes = len(pictures.labels.unique())
-    return choose(pictures.labels, max(count, classes), Key(0).fold("some test pictures").at(pictures.index))
-
-
-@torch.inference_mode()
-def _logits(model: nn.Module, batch: Tensor, classes: Sequence[str]) -> Tensor:
-    logits = model(batch)
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[1] != len(classes):
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise UserError(
-            f"the model's output has shape {shape}, and the data has {len(classes)} classes: "
-            "measure a model on the classes it was trained for"
-        )
-    if not torch.isfinite(logits).all():
-        raise UserError("the model's output is not finite (NaN or infinity): this model cannot be measured")
-    return logits.float()
-
-
-def save_outcomes(path: Path, outcomes: Outcomes) -> None:
-    """Write outcomes as safetensors: whole or not at all."""
-    from safetensors.torch import save_file
-
-    tensors = {name: getattr(outcomes, name).contiguous() for name in Outcomes.__dataclass_fields__}
-    write_file(path, lambda temporary: save_file(tensors, str(temporary)))
-
-
-def load_outcomes(path: Path) -> Outcomes:
-    """Read what `save_outcomes` wrote."""
     from safetensors.torch import load_file
 
-    return Outcomes(**load_file(str(path)))
+    suites: dict[str, Suite] = {}
+    found: dict[str, dict[str, Tensors]] = {}
+    pictures = ""
+    for file in sorted(folder.glob("*/*.safetensors")):
+        header = _header(file)
+        if header.get("format") == FORMAT:
+            suites[file.parent.name] = spec.loads(header["suite"], TYPES)
+            found.setdefault(file.parent.name, {})[file.stem] = load_file(str(file))
+            pictures = header["pictures"]
+    if not found:
+        raise UserError(f"there are no outcomes in {folder}: they lie beside the result that was measured with them")
+    return suites, found, pictures
 
 
-def pool(
-    outcomes: Sequence[Outcomes], pictures: Pictures, classes: Sequence[str], suites: Suites, *, seed: int = 0
-) -> Evaluation:
+def seconds_of(place: Place, suites: Sequence[Suite]) -> float:
+    """How long the parts of some suites took together."""
+    files = (place.folder / suite.name / f"{part}.safetensors" for suite in suites for part in suite.parts())
+    return sum(float(_header(file).get("seconds", "0")) for file in files if file.is_file())
+
+
+def _write(place: Place, suite: Suite, part: str, tensors: Tensors, seconds: float) -> None:
+    from safetensors.torch import save_file
+
+    header = {
+        "format": FORMAT, "suite": spec.dumps(suite), "model": place.model, "pictures": place.pictures,
+        "seconds": repr(seconds), "version": VERSION,
+    }  # fmt: skip
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    path = place.folder / suite.name / f"{part}.safetensors"
+    try:
+        write_file(path, lambda temporary: save_file(whole, str(temporary), metadata=header))
+    except OSError:
+        raise
+    except Exception as error:
+        # safetensors wraps the system's errors (a full disk, a read-only folder) in one of its own.
+        raise OSError(f"cannot write {path}: {error}") from error
+
+
+def _read(place: Place, suite: Suite, part: str) -> Tensors | None:
+    """A part that was kept; None where there is none of this suite with these settings."""
+    from safetensors.torch import load_file
+
+    file = place.folder / suite.name / f"{part}.safetensors"
+    header = _header(file)
+    if not _belongs(header, place) or header["suite"] != spec.dumps(suite):
+        return None
+    return load_file(str(file))
+
+
+def _belongs(header: Mapping[str, str], place: Place) -> bool:
+    mine = {"format": FORMAT, "model": place.model, "pictures": place.pictures, "version": VERSION}
+    return all(header.get(name) == text for name, text in mine.items())
+
+
+def _header(file: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    if not file.is_file():
+        return {}
+    try:
+        with safe_open(str(file), framework="pt") as opened:
+            return opened.metadata() or {}
+    except SafetensorError:
+        return {}  # damaged: measured again
+
+
+def digest(pictures: Pictures) -> str:
+    """A text that tells sets of pictures apart: of all labels and places, and of some of the pictures."""
+    made = hashlib.blake2b(digest_size=12)
+    step = max(1, len(pictures) // _LOOKED_AT)
+    for tensor in (pictures.labels, pictures.index, pictures.pixels[::step]):
+        made.update(str(tuple(tensor.shape)).encode())
+        made.update(tensor.contiguous().numpy().tobytes())
+    return made.hexdigest()
+
+
+def describe(suites: Sequence[Suite]) -> tuple[SuiteRecord, ...]:
+    """What was measured, for a reader of the result."""
+    return tuple(SuiteRecord(suite.name, suite.title, suite.describe(), suite.origin) for suite in suites)
+
+
+def pool(suites: Sequence[Suite], outcomes: Sequence[Outcomes], target: Target, *, seed: int = 0) -> Evaluation:
     """The figures of one method from the outcomes of its runs (one per seed), with intervals over pictures and seeds.
 
     Args:
-        outcomes: one per run, on the same pictures.
-        pictures: all test pictures.
-        classes: the names of the labels.
         suites: what was measured.
+        outcomes: one per run, on the same pictures.
+        target: the pictures.
         seed: of the bootstrap.
     """
     key = Key(seed).fold("bootstrap")
-    clean = torch.stack([one.clean for one in outcomes])
-    confidence = torch.stack([one.confidence for one in outcomes])
-    worst, which = metrics.worst_class(clean.float(), pictures.labels, classes, key.fold("worst class"))
-    corrupted = worst_corrupted = attacked = None
-    cells: list[Cell] = []
-    if suites.corruptions:
-        under = torch.stack([one.corrupted for one in outcomes])
-        per_picture = under.float().mean(dim=(1, 2))
-        corrupted = metrics.accuracy(per_picture, key.fold("corrupted"))
-        kept = pictures.labels[some(pictures, suites.corrupted_pictures)]
-        worst_corrupted, _ = metrics.worst_class(per_picture, kept, classes, key.fold("worst class corrupted"))
-        cells = [
-            Cell(name, severity, metrics.accuracy(under[:, row, column], key.fold(name).fold(severity)))
-            for row, name in enumerate(suites.corruptions)
-            for column, severity in enumerate(suites.severities)
-        ]
-    if suites.attacked_pictures:
-        attacked = metrics.accuracy(torch.stack([one.attacked for one in outcomes]), key.fold("attacked"))
+    clean = [one["clean"]["all"] for one in outcomes]
+    right = stack([{"clean": one} for one in clean], "clean", "right")
+    confidence = stack([{"clean": one} for one in clean], "clean", "confidence")
+    labels = target.pictures.labels
+    worst, which = metrics.worst_class(right.float(), labels, target.outputs, key.fold("worst class"))
+    scored: dict[str, Scores] = {}
+    for suite in suites:
+        own = [{"clean": base, **one[suite.name]} for base, one in zip(clean, outcomes, strict=True)]
+        scored[suite.name] = suite.score(own, target, key)
+    attacked = scored.get("autoattack") or scored.get("pgd")
     return Evaluation(
-        clean=metrics.accuracy(clean, key.fold("clean")),
-        corrupted=corrupted,
-        attacked=attacked,
-        calibration_error=metrics.calibration(confidence, clean, key.fold("calibration")),
+        clean=metrics.accuracy(right, key.fold("clean")),
+        corrupted=scored["c"].headline if "c" in scored else None,
+        attacked=attacked.headline if attacked else None,
+        calibration_error=metrics.calibration(confidence, right, key.fold("calibration")),
         worst_class=worst,
-        worst_class_name=classes[which],
-        worst_class_corrupted=worst_corrupted,
-        cells=tuple(cells),
+        worst_class_name=target.outputs[which],
+        worst_class_corrupted=_worst_corrupted(outcomes, target, key) if "c" in scored else None,
+        cells=tuple(cell for scores in scored.values() for cell in scores.cells),
+        figures=tuple(figure for scores in scored.values() for figure in scores.figures),
+        grids=tuple(grid for scores in scored.values() for grid in scores.grids),
+        cautions=tuple(caution for scores in scored.values() for caution in scores.cautions),
     )
 
 
-def mean(outcome: Tensor) -> float | None:
-    """The share of outcomes that were right; None where nothing was measured."""
-    return outcome.double().mean().item() if outcome.numel() else None
+def _worst_corrupted(outcomes: Sequence[Outcomes], target: Target, key: Key) -> Measurement:
+    per_picture = corrupted_shares(outcomes)
+    rows = some(target.pictures, per_picture.shape[1])
+    labels = target.pictures.labels[rows]
+    return metrics.worst_class(per_picture, labels, target.outputs, key.fold("worst class corrupted"))[0]
+
+
+def corrupted_shares(outcomes: Sequence[Outcomes]) -> torch.Tensor:
+    """In which share of the corruptions of C and severities each picture was right, runs × pictures."""
+    return torch.stack([
+        torch.stack([part["right"].float().mean(0) for part in one["c"].values()]).mean(0) for one in outcomes
+    ])  # fmt: skip
+
+
+def mean(outcomes: Outcomes, suite: str) -> float | None:
+    """The accuracy of one run in a suite; None where it was not measured."""
+    parts = outcomes.get(suite)
+    if not parts:
+        return None
+    if "broken_by" in parts.get("all", {}):
+        return (parts["all"]["broken_by"] == -1).double().mean().item()
+    return torch.stack([part["right"].double().mean() for part in parts.values()]).mean().item()
 
 
 def environment(device: torch.device | str) -> Environment:

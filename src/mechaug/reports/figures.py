@@ -37,7 +37,7 @@ _MARKERS: Final = (
 _DASHES: Final = ("", "7 3", "2 2", "8 2 2 2", "11 3", "4 2", "5 2 1 2 1 2", "3 3", "")
 
 # Pale to deep on a light page, deep to pale on a dark one: the further from the page, the more accurate.
-_HEAT_LIGHT: Final = ((243, 246, 251), (160, 198, 234), (62, 132, 198), (10, 56, 110))
+HEAT_LIGHT: Final = ((243, 246, 251), (160, 198, 234), (62, 132, 198), (10, 56, 110))
 _HEAT_DARK: Final = ((24, 32, 43), (29, 72, 113), (61, 139, 208), (196, 226, 255))
 
 
@@ -216,7 +216,7 @@ def swatch(style: int) -> str:
 def heat(value: float, axis: Axis) -> Heat:
     """The colours of a cell that holds `value`; text and background differ by a contrast of 4.5 or more (WCAG AA)."""
     place = axis.position(value, 0.0, 1.0)
-    light, dark = _blend(_HEAT_LIGHT, place), _blend(_HEAT_DARK, place)
+    light, dark = blend(HEAT_LIGHT, place), blend(_HEAT_DARK, place)
     return Heat(_hex(light), _ink(light), _hex(dark), _ink(dark))
 
 
@@ -242,7 +242,8 @@ def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _blend(stops: Sequence[tuple[int, int, int]], place: float) -> tuple[int, int, int]:
+def blend(stops: Sequence[tuple[int, int, int]], place: float) -> tuple[int, int, int]:
+    """The colour at a place between 0 and 1 along a ramp."""
     index = min(int(place * (len(stops) - 1)), len(stops) - 2)
     part = place * (len(stops) - 1) - index
     red, green, blue = (round(a + part * (b - a)) for a, b in zip(stops[index], stops[index + 1], strict=True))

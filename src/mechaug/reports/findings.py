@@ -57,13 +57,13 @@ def findings(result: Result) -> tuple[Finding, ...]:
         first = replace(first, text=f"{first.text} Nothing was measured under corruption.")
     attacked = _leading("Under attack", "under attack", methods, lambda e: e.attacked)
     best = max((m.evaluation.attacked.high for m in methods if m.evaluation.attacked), default=1.0)
-    chance = 1 / max(len(result.data.classes), 1)
+    chance = 1 / max(result.data.outputs or len(result.data.classes), 1)
     if best < chance:
         attacked = replace(attacked, text=f"{attacked.text} Every figure lies below chance ({share(chance)}).")
     leader, baseline = methods[0], find_baseline(methods)
     runner_up = methods[1] if len(methods) > 1 else None
     against = runner_up if baseline is None or baseline is leader else baseline
-    told = [first, attacked, _price(leader, against), _reach(leader, against)]
+    told = [first, attacked, _score(methods), _price(leader, against), _reach(leader, against)]
     return tuple(finding for finding in told if finding)
 
 
@@ -123,6 +123,28 @@ def _leading(label: str, where: str, methods: Sequence[MethodResult], figure: Fi
         else:
             text += f" No method is shown to be above {name}."
     return Finding(label, headline, text, not level)
+
+
+def _score(methods: Sequence[MethodResult]) -> Finding | None:
+    """The mean corruption error, which divides by AlexNet's, where it was measured."""
+    scored = [
+        (method, {f.name.split(" (")[0]: f for f in method.evaluation.figures if f.suite == "c" and "mCE" in f.name})
+        for method in methods
+    ]
+    scored = [(method, found) for method, found in scored if "mCE" in found]
+    if not scored:
+        return None
+    method, found = min(scored, key=lambda pair: pair[1]["mCE"].measurement.value)
+    text = ". ".join(
+        f"{one.title}: " + ", ".join(f"{name} {percent(figure.measurement)}" for name, figure in figures.items())
+        for one, figures in scored
+    )
+    origin = "regenerated" if "regenerated" in found["mCE"].name else "official"
+    text += f". 100\u00a0% is AlexNet's error; lower is better; the pictures are {origin}"
+    text += ", so the figure is not to be set beside published ones." if origin == "regenerated" else "."
+    value = share(found["mCE"].measurement.value)
+    who = f"{method.title}: " if len(scored) > 1 else ""
+    return Finding("By the published score", f"{who}mCE {value} ({origin})", text, None)
 
 
 def _price(leader: MethodResult, against: MethodResult | None) -> Finding | None:
@@ -205,8 +227,8 @@ def find_baseline(methods: Sequence[MethodResult]) -> MethodResult | None:
 
 
 def unknown(method: MethodResult) -> bool:
-    """Whether nobody can say what was in its training: a model that was brought along, with nothing declared."""
-    return method.family == "external" and not method.sees
+    """Whether nobody can say what was in its training."""
+    return not method.sees_known
 
 
 def average(values: Sequence[float]) -> float:

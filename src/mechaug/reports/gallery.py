@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch.nn.functional import interpolate
 
 from mechaug.data.pictures import DataSet, Pictures
 from mechaug.evaluation import corruptions
@@ -18,6 +19,10 @@ from mechaug.types import Bytes, Image
 
 COLUMNS = 10
 SEVERITY = 3
+
+_LARGE = 64
+_LARGE_COLUMNS, _LARGE_SIDE = 5, 112
+"""Larger pictures are shown reduced, and fewer of them: a page holds every one."""
 
 
 def write_gallery(
@@ -40,7 +45,7 @@ def write_gallery(
 
     def add(group: str, title: str, name: str, strips: Sequence[Bytes], alt: str) -> None:
         file = f"gallery/{group}-{name}.png"
-        write_bytes(folder / file, png(strips))
+        write_bytes(folder / file, png([_reduced(strip) for strip in strips]))
         drawn.append(Picture(group, title, file, alt))
 
     test = _one_per_class(data.test)
@@ -74,6 +79,16 @@ def png(strips: Sequence[Bytes]) -> bytes:
     return file.getvalue()
 
 
+def _reduced(pictures: Bytes) -> Bytes:
+    """Pictures as they are, or if they are large, as small ones (area means)."""
+    height, width = pictures.shape[-2:]
+    if min(height, width) <= _LARGE or not len(pictures):
+        return pictures
+    scale = _LARGE_SIDE / max(height, width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return interpolate(pictures.float(), size=size, mode="area").round().to(torch.uint8)
+
+
 def _draw(pictures: Image, chain: Sequence[Callable[[Image, Key], Image]], key: Key) -> Bytes:
     for part in chain:
         pictures = part(pictures, key)
@@ -82,5 +97,6 @@ def _draw(pictures: Image, chain: Sequence[Callable[[Image, Key], Image]], key: 
 
 def _one_per_class(pictures: Pictures) -> Pictures:
     """The first picture of each class, at most ten of them."""
-    firsts = [int((pictures.labels == label).nonzero()[0]) for label in pictures.labels.unique()[:COLUMNS]]
+    count = COLUMNS if min(pictures.pixels.shape[-2:]) <= _LARGE else _LARGE_COLUMNS
+    firsts = [int((pictures.labels == label).nonzero()[0]) for label in pictures.labels.unique()[:count]]
     return pictures.rows(torch.tensor(firsts, dtype=torch.int64))

@@ -6,7 +6,7 @@ What the page claims is decided in `findings.py`, how it looks in `page.html.j2`
 import base64
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from mechaug.reports.findings import (
     spoken,
     unknown,
 )  # fmt: skip
+from mechaug.reports.suites import OverlapRow, SuiteTable, interval, overlap_rows, shown, suite_tables
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,15 @@ class Section:
     heat: tuple[HeatRow, ...]
     heat_axis: Axis | None
     panels: tuple[tuple[str, str], ...]
+    suites: tuple[SuiteTable, ...]
+    overlaps: tuple[OverlapRow, ...]
+    cautions: tuple[str, ...]
     gallery: tuple[Embedded, ...]
+
+    @property
+    def unit_axis(self) -> Axis:
+        """From 0 to 1."""
+        return Axis(0.0, 1.0, (0.0, 1.0))
 
 
 def write(paths: Sequence[Path], path: Path) -> None:
@@ -129,6 +138,7 @@ def render(sources: Sequence[tuple[Result, Path]]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, share=share, duration=duration, spoken=spoken, average=average)
+    environment.globals.update(shown=shown, interval=interval)
     environment.globals.update(
         swatch=lambda style: Markup(figures.swatch(style)),
         whisker=lambda *arguments: Markup(figures.whisker(*arguments)),
@@ -146,10 +156,6 @@ def _section(anchor: str, result: Result, folder: Path) -> Section:
     values = [value for table in tables for value in table.values()]
     axis = figures.nice_axis(values) if values else None
     names = tuple(dict.fromkeys(name for table in tables for name in table))
-    heat = [
-        HeatRow(spoken(n), "corruption", tuple(t.get(n) for t in tables), tuple(n in m.sees for m in methods))
-        for n in names
-    ]
     return Section(
         anchor=anchor,
         result=result,
@@ -157,11 +163,24 @@ def _section(anchor: str, result: Result, folder: Path) -> Section:
         styles=styles,
         findings=findings(result),
         columns=_columns(methods),
-        heat=(*heat, *_mean_rows(methods, tables, names)),
+        heat=tuple(_heat(result, methods, tables)),
         heat_axis=axis,
-        panels=_panels(methods, styles, names, len(result.data.classes)),
+        panels=_panels(methods, styles, names, result.data.outputs or len(result.data.classes)),
+        suites=suite_tables(result, methods, styles),
+        overlaps=overlap_rows(result, methods),
+        cautions=_cautions(methods),
         gallery=tuple(_embed(picture, folder, result.data.height) for picture in result.gallery),
     )
+
+
+def _cautions(methods: Sequence[MethodResult]) -> tuple[str, ...]:
+    several = len(methods) > 1
+    told = (
+        f"{method.title}: {caution}" if several else caution
+        for method in methods
+        for caution in method.evaluation.cautions
+    )
+    return tuple(dict.fromkeys(told))
 
 
 def _columns(methods: Sequence[MethodResult]) -> tuple[Column, ...]:
@@ -193,13 +212,30 @@ def _dots(column: Column, section: Section) -> str:
     return figures.dot_whisker(column.title, rows, column.axis, column.best if len(rows) > 1 else None)
 
 
+def _heat(
+    result: Result, methods: Sequence[MethodResult], tables: Sequence[dict[str, Measurement]]
+) -> Iterator[HeatRow]:
+    """Set by set: every corruption, then the means over them."""
+    cells = [cell for method in methods for cell in method.evaluation.cells]
+    sets = dict.fromkeys(cell.suite for cell in cells)
+    titles = {suite.name: suite.title for suite in result.suites}
+    nowhere = (False,) * len(methods)
+    for suite in sets:
+        names = tuple(dict.fromkeys(cell.corruption for cell in cells if cell.suite == suite))
+        if len(sets) > 1:
+            yield HeatRow(titles.get(suite, suite), "set", (None,) * len(methods), nowhere)
+        for name in names:
+            seen = tuple(name in method.sees for method in methods)
+            yield HeatRow(spoken(name), "corruption", tuple(table.get(name) for table in tables), seen)
+        yield from _mean_rows(methods, tables, names, suite)
+
+
 def _mean_rows(
-    methods: Sequence[MethodResult], tables: Sequence[dict[str, Measurement]], names: Sequence[str]
-) -> list[HeatRow]:
+    methods: Sequence[MethodResult], tables: Sequence[dict[str, Measurement]], names: Sequence[str], suite: str
+) -> Iterator[HeatRow]:
     """Means over corruptions: all of them, those that no method's training knew, and each method's own split."""
-    if not names:
-        return []
     fresh = [name for name in names if not any(name in method.sees for method in methods)]
+    everywhere = [names for _ in methods]
     splits: list[tuple[str, Sequence[Sequence[str]]]] = []
     if len(fresh) < len(names):
         if fresh and len(methods) > 1:
@@ -208,11 +244,19 @@ def _mean_rows(
         splits.append(("mean over its own unseen", unseen))
         splits.append(("mean over its own seen †", [method.sees for method in methods]))
     nowhere = (False,) * len(methods)
-    rows = [HeatRow("mean over all", "mean", tuple(method.evaluation.corrupted for method in methods), nowhere)]
+
+    def means(chosen: Sequence[Sequence[str]]) -> tuple[Measurement | None, ...]:
+        known = [
+            [table[name] for name in wanted if name in names and name in table]
+            for table, wanted in zip(tables, chosen, strict=True)
+        ]
+        return tuple(mean(one) if one else None for one in known)
+
+    # The mean over all of C has an interval of its own, which is narrower than the mean of the ends.
+    pooled = tuple(method.evaluation.corrupted for method in methods) if suite == "c" else means(everywhere)
+    yield HeatRow("mean over all", "mean", pooled, nowhere)
     for title, chosen in splits:
-        cells = [[t[name] for name in wanted if name in t] for t, wanted in zip(tables, chosen, strict=True)]
-        rows.append(HeatRow(title, "mean", tuple(mean(c) if c else None for c in cells), nowhere))
-    return rows
+        yield HeatRow(title, "mean", means(chosen), nowhere)
 
 
 def _panels(

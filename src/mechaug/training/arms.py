@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mechaug.errors import UserError
+from mechaug.heuristics.views import ViewMaker
 from mechaug.mechanisms.base import Mechanism
 from mechaug.mechanisms.compose import Chain, Maybe, Mix, OneOf
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
@@ -65,7 +66,11 @@ def arm(method: Method, name: str) -> Method:
         known = ", ".join(("unseen", *(f"no-{family}" for family in FAMILIES)))
         raise UserError(f"there is no arm {name!r} of {method.name}; the arms are {known}")
     gone = COMMON_CORRUPTIONS if name == "unseen" else FAMILIES[family]
-    left = None if method.augmentation is None else without(method.augmentation, gone)
+    left = method.augmentation
+    if isinstance(left, ViewMaker):
+        left = None if set(left.overlaps) & set(gone) else left
+    elif left is not None:
+        left = without(left, gone)
     if left is None:
         raise UserError(f"nothing is left of {method.name} in its arm {name!r}: all of it has relatives there")
     what = "only what has no relative in C" if name == "unseen" else f"nothing with a relative among {family}"

@@ -165,7 +165,7 @@ def plasma_noise(
     for k in range(int(rounds.max())):
         damped = (k < one(rounds)) / base**k
         a = torch.cos(1.93**k * y + time_ / 1.15**k) * damped
-        b = torch.cos(1.93**k * x + time_ / 1.15**k) * damped
+        b = torch.sin(1.93**k * x + time_ / 1.15**k) * damped
         x, y = x + a - 0.3 * b, y + b + 0.3 * a
     colours = torch.stack((torch.sin(x - time_), torch.sin((x + y + torch.sin(time_)) / 2), torch.sin(y + time_)), 1)
     if pictures.shape[1] != 3:
@@ -189,11 +189,15 @@ def cocentric_sine_waves(
     """
     height, width = pictures.shape[-2:]
     side = max(height, width)
-    down = torch.arange(height, device=pictures.device)[:, None] - centre[:, 1, None, None].float() * height
-    across = torch.arange(width, device=pictures.device) - centre[:, 0, None, None].float() * width
-    angle = torch.atan2(across, down)
-    radius = torch.hypot(across, down) + wobble[:, None, None] * side * torch.sin(petals[:, None, None] * angle)
-    ring = (radius / (width_share[:, None, None] * side).clamp(min=1e-6)).remainder(1) - 0.5
+
+    def one(value: Tensor) -> Tensor:
+        # In double precision: at the edge of a ring the last bit decides between its two ends.
+        return value.double()[:, None, None]
+
+    down = torch.arange(height, device=pictures.device)[:, None] - one(centre[:, 1]) * height
+    across = torch.arange(width, device=pictures.device) - one(centre[:, 0]) * width
+    radius = torch.hypot(across, down) + one(wobble) * side * torch.sin(one(petals) * torch.atan2(across, down))
+    ring = (radius / (one(width_share) * side).clamp(min=1e-6)).remainder(1) - 0.5
     return levels(pictures + strength * ring[:, None])
 
 

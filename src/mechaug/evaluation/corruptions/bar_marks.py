@@ -38,7 +38,7 @@ def sparkles(
     for star in range(centre.shape[1]):
         place = centre[:, star] * centre.new_tensor([height, width])
         weight = _star(height, width, place, rays[:, star], long[:, star], 1.0)
-        lit = torch.lerp(lit, lit.new_tensor(255.0), weight[:, None].expand_as(lit))
+        lit = torch.lerp(lit, lit.new_tensor(255.0), weight[:, None].to(lit).expand_as(lit))
     return levels(lit)
 
 

@@ -1,0 +1,134 @@
+"""Two measurements on the same pictures, suite by suite and corruption by corruption, as pairs of outcomes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mechaug import spec
+from mechaug.errors import UserError
+from mechaug.evaluation.corruptions import SEVERITIES
+from mechaug.evaluation.result import MethodResult, Result, read_result
+from mechaug.evaluation.run import read_outcomes
+from mechaug.evaluation.statistics import Comparison, compare_all
+from mechaug.evaluation.suites import Suite
+from mechaug.evaluation.suites.corrupted import Corrupted
+from mechaug.keys import Key
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        title: what it is called.
+        suites: what was measured, by name.
+        runs: for each run, suite and part, what happened to each picture.
+        pictures: text that identifies the pictures.
+    """
+
+    title: str
+    suites: Mapping[str, Suite]
+    runs: Sequence[Mapping[str, Mapping[str, Mapping[str, Tensor]]]]
+    pictures: str
+
+
+def read_side(text: str) -> Side:
+    """One side by what the user calls it.
+
+    Args:
+        text: a result.json or its folder; with several methods, followed by a colon and the name of one.
+
+    Raises:
+        UserError: there is no such result or method, or its outcomes do not lie beside it.
+    """
+    path, chosen = Path(text), None
+    if not path.exists() and ":" in text:
+        head, _, chosen = text.rpartition(":")
+        path = Path(head)
+    path = path / "result.json" if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(f"there is no result {text}: give a result.json, or its folder")
+    try:
+        result = read_result(path)
+    except (OSError, spec.SpecError) as error:
+        raise UserError(f"cannot read the result {path}: {error}") from error
+    method = _method(result, chosen, path)
+    if not method.outcomes:
+        raise UserError(f"{path} has no outcomes, by which results are compared: measure again with this version")
+    runs, suites, pictures = [], {}, ""
+    for place in method.outcomes:
+        folder = path.parent / place
+        if not folder.resolve().is_relative_to(path.parent.resolve()):
+            raise UserError(f"{path} names outcomes outside its folder ({place}): measure again")
+        suites, outcomes, pictures = read_outcomes(folder)
+        runs.append(outcomes)
+    return Side(method.title, suites, runs, pictures)
+
+
+def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed: int = 0) -> dict[str, Comparison]:
+    """Both sides on everything that both measured alike: suites first, then corruptions.
+
+    Holm's correction is over the suites, and once more over the corruptions, which are a question of their own.
+
+    Raises:
+        UserError: they were measured on different pictures, or on nothing alike.
+    """
+    if first.pictures != second.pictures:
+        raise UserError(
+            f"{first.title} and {second.title} were measured on different pictures: measure both on the same data"
+        )
+    found: dict[str, Comparison] = {}
+    for ours, theirs in zip(outcomes_of(first), outcomes_of(second), strict=True):
+        alike = {name: (ours[name], theirs[name]) for name in ours if name in theirs}
+        try:
+            found |= compare_all(alike, Key(seed).fold("compare"), paired_runs=paired_runs) if alike else {}
+        except ValueError as error:
+            raise UserError(str(error)) from error
+    if not found:
+        raise UserError(f"nothing that {first.title} and {second.title} were measured on is alike")
+    return found
+
+
+def outcomes_of(side: Side) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Outcomes of runs × pictures by what was measured, such as "c", and by corruption, such as "c: fog".
+
+    Settings are part of the name, so that only what was measured alike is compared.
+    """
+    found: dict[str, Tensor] = {}
+    single: dict[str, Tensor] = {}
+    for name, suite in side.suites.items():
+        parts = suite.parts()
+        if not all(part in run.get(name, {}) for run in side.runs for part in parts):
+            continue
+        if isinstance(suite, Corrupted):
+            stacked = {part: torch.stack([run[name][part]["right"] for run in side.runs]) for part in parts}
+            setting = f" (severities {', '.join(map(str, suite.severities))})" if suite.severities != SEVERITIES else ""
+            found[f"{name}{setting}"] = torch.stack([s.float().mean(1) for s in stacked.values()]).mean(0)
+            single |= {f"{name}: {part}{setting}": value.float().mean(1) for part, value in stacked.items()}
+        elif name == "clean":
+            found[name] = torch.stack([run[name]["all"]["right"] for run in side.runs])
+        elif name in ("pgd", "autoattack"):
+            epsilon = getattr(suite, "epsilon_levels", 8.0)
+            broken_by = torch.stack([run[name]["all"]["broken_by"] for run in side.runs])
+            found[f"{name} ({epsilon:g}/255)"] = broken_by == -1
+        elif name == "mechanism":
+            right = [torch.stack([run[name][part]["all"] for part in parts]).float().mean(0) for run in side.runs]
+            found[name] = torch.stack(right)
+        elif name == "stability":
+            still = [1 - torch.stack([run[name][part]["flips"] for part in parts]).mean(0) for run in side.runs]
+            found[f"{name} (share of frames that stay)"] = torch.stack(still)
+    return found, single
+
+
+def _method(result: Result, chosen: str | None, path: Path) -> MethodResult:
+    names = [method.name for method in result.methods]
+    if chosen is None and len(names) == 1:
+        return result.methods[0]
+    if chosen not in names:
+        raise UserError(
+            f"{path} holds {', '.join(names) or 'no method'}: choose one, as {path}:{(names or ['NAME'])[0]}"
+        )
+    return result.methods[names.index(chosen)]

@@ -1,0 +1,171 @@
+"""Common corruptions: accuracy by corruption and severity, the published scores, and who suffers most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias, final
+
+import torch
+
+from mechaug.evaluation import metrics, scores
+from mechaug.evaluation.corruptions import (
+    EXTRA_NAMES,
+    NAMES,
+    SEVERITIES,
+    bar_names,
+    corrupt,
+    load_frost,
+    profile_of,
+)  # fmt: skip
+from mechaug.evaluation.fairness import worst_cell
+from mechaug.evaluation.result import Cell, Figure
+from mechaug.evaluation.suites.base import (
+    Advance,
+    Outcome,
+    Scores,
+    Subject,
+    Suite,
+    Target,
+    Tensors,
+    predictions,
+    some,
+    stack,
+)  # fmt: skip
+from mechaug.keys import Key
+from mechaug.types import Bytes
+
+Family: TypeAlias = Literal["c", "c-extra", "c-bar"]
+
+_TITLES: dict[str, tuple[str, str]] = {
+    "c": ("Common corruptions (C)", "common corruptions (Hendrycks & Dietterich, ICLR 2019)"),
+    "c-extra": (
+        "Held-out corruptions of C",
+        "corruptions that C holds out for validation (Hendrycks & Dietterich, ICLR 2019)",
+    ),
+    "c-bar": ("Corruptions unlike C (C̄)", "corruptions chosen to be unlike C (Mintun et al., NeurIPS 2021)"),
+}
+_AT_ONCE = 500  # pictures corrupted together
+
+
+@final
+@dataclass(frozen=True)
+class Corrupted(Suite):
+    """Accuracy under a set of corruptions.
+
+    Attributes:
+        family: c, c-extra or c-bar.
+        corruptions: their names; empty until the size of the pictures is known, see `for_size`.
+        severities: of each.
+        pictures: how many of the test pictures are corrupted, at most.
+        frost: folder of the benchmark's frost textures; None for drawn ones.
+    """
+
+    family: Family
+    corruptions: tuple[str, ...] = ()
+    severities: tuple[int, ...] = SEVERITIES
+    pictures: int = 10_000
+    frost: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.family
+
+    @property
+    def title(self) -> str:
+        return _TITLES[self.family][0]
+
+    def for_size(self, height: int, width: int) -> "Corrupted":
+        """With the corruptions of the benchmark that has pictures of such a size, unless some are given."""
+        if self.corruptions:
+            return self
+        profile = profile_of(height, width)
+        names = {"c": NAMES, "c-extra": EXTRA_NAMES, "c-bar": bar_names(profile)}[self.family]
+        return replace(self, corruptions=names)
+
+    @property
+    def origin(self) -> str:
+        return "regenerated"
+
+    def describe(self) -> str:
+        return (
+            f"mean accuracy over {len(self.corruptions)} {_TITLES[self.family][1]} "
+            f"({', '.join(self.corruptions)}) at severities {', '.join(map(str, self.severities))}, "
+            f"regenerated here: not the published files{self._textures()}"
+        )
+
+    def _textures(self) -> str:
+        if "frost" not in self.corruptions:
+            return ""
+        return "; frost has textures that are drawn" if self.frost is None else f"; frost has those of {self.frost}"
+
+    def parts(self) -> tuple[str, ...]:
+        """One for each corruption."""
+        return self.corruptions
+
+    def passes(self, target: Target) -> float:
+        """One for each picture and severity."""
+        return len(self.severities) * min(self.pictures, len(target.pictures))
+
+    def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
+        """Whether each picture was right, severities × pictures, on the pictures that `some` chooses."""
+        chosen = target.pictures.rows(some(target.pictures, self.pictures))
+        key = Key(0).fold("corruptions")
+        ice = load_frost(Path(self.frost)) if self.frost is not None and part == "frost" else None
+        right = []
+        for severity in self.severities:
+
+            def make(rows: torch.Tensor, severity: int = severity) -> Bytes:
+                place = (self.family, part, severity, int(rows[0]))
+                return target.kept.get(
+                    place, lambda: corrupt(chosen.pixels[rows], part, severity, key.at(chosen.index[rows]), ice=ice)
+                )
+
+            guesses = [
+                predictions(subject, make(rows), len(target.outputs), advance, f"{part} {severity}")
+                for rows in torch.arange(len(chosen)).split(_AT_ONCE)
+            ]
+            right.append(torch.cat(guesses) == chosen.labels)
+        return {"right": torch.stack(right)}
+
+    def score(self, outcomes: Sequence[Outcome], target: Target, key: Key) -> Scores:
+        """Every cell, the mean error, the published scores where they are defined, and the worst class anywhere."""
+        under = torch.stack([stack(outcomes, name, "right") for name in self.corruptions], dim=1)
+        rows = some(target.pictures, self.pictures)
+        labels = target.pictures.labels[rows]
+        per_picture = under.float().mean(dim=(1, 2))
+        key = key if self.family == "c" else key.fold(self.family)
+        cells = tuple(
+            Cell(
+                name, severity, metrics.accuracy(under[:, row, column], key.fold(name).fold(severity)), self.family
+            )
+            for row, name in enumerate(self.corruptions)
+            for column, severity in enumerate(self.severities)
+        )  # fmt: skip
+        error = scores.mean_error(under, key.fold("corrupted"))
+        figures = [Figure(self.family, "Scores", f"mean error ({self.origin})", error, better="lower")]
+        if self._normalised(target):
+            clean = stack(outcomes, "clean", "right")[:, rows]
+            figures += self._normalised_figures(under, clean, key.fold("mCE"))
+        worst = worst_cell(under.float().mean(2), labels, target.outputs, self.corruptions, key.fold("worst cell"))
+        name = f"worst class and corruption: {worst.group} under {worst.condition.replace('_', ' ')}"
+        figures.append(Figure(self.family, "Fairness", name, worst.accuracy))
+        headline = metrics.accuracy(per_picture, key.fold("corrupted"))
+        return Scores(cells=cells, figures=tuple(figures), headline=headline)
+
+    def _normalised(self, target: Target) -> bool:
+        profile = profile_of(*target.pictures.pixels.shape[-2:])
+        return profile == "imagenet" and scores.can_be_normalised(self.corruptions, self.severities)
+
+    def _normalised_figures(self, under: torch.Tensor, clean: torch.Tensor, key: Key) -> list[Figure]:
+        names, origin = self.corruptions, self.origin
+        found = {
+            f"mCE ({origin}; 100 % is AlexNet's)": scores.mce(under, names, key),
+            f"relative mCE ({origin}; 100 % is AlexNet's)": scores.relative_mce(under, clean, names, key),
+        }
+        figures = [Figure(self.family, "Scores", name, value, better="lower") for name, value in found.items()]
+        each = scores.corruption_errors(under, names, key)
+        figures += [
+            Figure(self.family, "Error over AlexNet's, by corruption", name.replace("_", " "), value, better="lower")
+            for name, value in each.items()
+        ]
+        return figures
