@@ -3,9 +3,9 @@
 A law that is a range is one side of the box, and its ends are where the search stops; coordinates run from 0 to 1 on
 each quantity's own scale, so that a step means as much in metres as in degrees. What is no quantity (seeds, shapes,
 which mechanism of a mixture) is drawn from the picture's key and held. Geometric parameters have many local worst
-cases, and gradients from one start find a poor one: draws and grids are stronger there (Engstrom, Tran, Tsipras, Schmidt
-and Madry, "Exploring the landscape of spatial robustness", ICML 2019). A picture counts as right if it is right when
-clean and everywhere the search looked.
+cases, and gradients from one start find a poor one: draws and grids are stronger there (Engstrom, Tran, Tsipras,
+Schmidt and Madry, "Exploring the landscape of spatial robustness", ICML 2019). A picture counts as right if it is right
+when clean and everywhere the search looked.
 """
 
 import itertools
@@ -253,7 +253,7 @@ class Box:
             if side.log:
                 value, low, high = value.log(), math.log(low), math.log(high)
             columns.append(((value - low) / (high - low)).clamp(0, 1))
-        return torch.stack(columns, dim=1)
+        return torch.stack(columns, dim=1) if columns else torch.zeros(len(params.leaves()[0]), 0)
 
     def replace(self, params: Parameters, unit: Float[Tensor, "b d"]) -> Parameters:
         """The parameters with those of the box taken from unit coordinates; differentiable in these."""

@@ -98,7 +98,7 @@ def _zoom_blur(pictures: Image, number: int, key: Key) -> Image:  # noqa: ARG001
 
 
 _SHAKE = MotionBlur(exposure_s=1 / 30, angular_speed_deg_s=40.0, tremble_deg=0.0)
-_FLAKES = Snow(rate_mm_h=1.5, wind_m_s=0.0)
+_FLAKES = Snow(rate_mm_h=1.0, wind_m_s=0.0)
 _STILL = Viewpoint(rotation_deg=0.0, log2_scale=0.0, shift_x=0.0, shift_y=0.0)
 _BOARD = Perspective(yaw_deg=0.0, pitch_deg=0.0, distance_widths=1.4)
 
@@ -120,8 +120,8 @@ SEQUENCES: Final[tuple[Sequence, ...]] = (
         noise=False, frame=_zoom_blur,
     ),
     Sequence(
-        "snow", "Snow", "flakes at 1.5 mm/h of water are blown across by wind from −2 to 2 m/s",
-        noise=False, frame=_sweep(_FLAKES, "wind_m_s", -2.0, 2.0),
+        "snow", "Snow", "snowfall from 0.2 to 4 mm/h of water",
+        noise=False, frame=_sweep(_FLAKES, "rate_mm_h", 0.2, 4.0),
     ),
     Sequence(
         "brightness", "Brightness", "exposure from −0.5 to 0.5 EV",
