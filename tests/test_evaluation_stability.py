@@ -83,7 +83,7 @@ class TestTop5:
 class TestSequences:
     @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.name)
     def test_pictures_that_change_slowly(self, sequence):
-        pictures = torch.nn.functional.interpolate(stored(2, 4).float() / 255, 32, mode="bilinear")
+        pictures = torch.nn.functional.interpolate(stored(2, 8).float() / 255, 32, mode="bilinear")
         frames = [frame(sequence, pictures, number, keys(2)) for number in range(0, FRAMES, 5)]
         steps = [frame(sequence, pictures, number, keys(2)) for number in (14, 15)]
         for made in frames:
