@@ -99,7 +99,7 @@ class TestHeatMap:
 
     def test_refusals(self):
         pictures, labels = stored(2), torch.tensor([0, 1])
-        for side in (4, 9):
+        for side in (0, 4, 9):
             with pytest.raises(ValueError, match="odd side of at most"):
                 heat_map(nn.Flatten(), pictures, labels, labels, Key(0), side=side)
 

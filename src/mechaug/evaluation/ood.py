@@ -101,13 +101,16 @@ class _Curve:
         self._count = count
 
     def __call__(self, inside: Float[Tensor, "a r"], elsewhere: Float[Tensor, "b r"]) -> Float[Tensor, "3 r"]:
-        positive = torch.cat((torch.zeros_like(inside), elsewhere))[self._order].double().cumsum(0)[self._ends]
-        negative = torch.cat((inside, torch.zeros_like(elsewhere)))[self._order].double().cumsum(0)[self._ends]
+        # Sums of weights are whole numbers, and exact in float32 up to 16 million.
+        positive = torch.cat((torch.zeros_like(inside), elsewhere))[self._order].cumsum(0)[self._ends]
+        negative = torch.cat((inside, torch.zeros_like(elsewhere)))[self._order].cumsum(0)[self._ends]
         recall, alarms = positive / positive[-1], negative / negative[-1]
         gained = recall.diff(dim=0, prepend=torch.zeros_like(recall[:1]))
         before = torch.cat((torch.zeros_like(alarms[:1]), alarms[:-1]))
         # A picture from elsewhere beats the data's pictures that are less strange, and half of those as strange.
-        auroc = (gained * (1 - (before + alarms) / 2)).sum(0)
-        precision = positive / (positive + negative).clamp(min=1e-12)
-        first = (recall >= 0.95 - 1e-12).int().argmax(0, keepdim=True)
-        return torch.stack((auroc, (gained * precision).sum(0), alarms.gather(0, first).squeeze(0)))
+        auroc = (gained * (1 - (before + alarms) / 2)).sum(0, dtype=torch.float64)
+        precision = positive / (positive + negative).clamp(min=1e-6)
+        first = (recall >= 0.95 - 1e-6).int().argmax(0, keepdim=True)
+        return torch.stack(
+            (auroc, (gained * precision).sum(0, dtype=torch.float64), alarms.gather(0, first).squeeze(0))
+        )
