@@ -76,7 +76,7 @@ def detection(inside: Float[Tensor, "a k"], elsewhere: Float[Tensor, "e k"], sco
         raise ValueError("a detection needs pictures of the data and pictures from elsewhere")
     strange = torch.cat((strangeness(inside, score), strangeness(elsewhere, score))).cpu()
     count, others = len(inside), len(elsewhere)
-    figures = _Curve(strange, count)
+    figures = _Curve(strange)
     plain = figures(torch.ones(count, 1), torch.ones(others, 1))[:, 0].tolist()
     at_once = max(1, _WEIGHTS_AT_ONCE // len(strange))
     weights = (
@@ -93,12 +93,11 @@ def detection(inside: Float[Tensor, "a k"], elsewhere: Float[Tensor, "e k"], sco
 class _Curve:
     """AUROC, AUPR and FPR95 of weighted pictures, from one sorting."""
 
-    def __init__(self, strange: Float[Tensor, "n"], count: int) -> None:
+    def __init__(self, strange: Float[Tensor, "n"]) -> None:
         self._order = strange.argsort(descending=True, stable=True)
         ordered = strange[self._order]
         # Pictures of one score are told apart by nothing: a curve has points only after the last of them.
         self._ends = torch.cat((ordered[1:] != ordered[:-1], torch.ones(1, dtype=torch.bool))).nonzero().squeeze(1)
-        self._count = count
 
     def __call__(self, inside: Float[Tensor, "a r"], elsewhere: Float[Tensor, "b r"]) -> Float[Tensor, "3 r"]:
         # Sums of weights are whole numbers, and exact in float32 up to 16 million.
@@ -111,6 +110,5 @@ class _Curve:
         auroc = (gained * (1 - (before + alarms) / 2)).sum(0, dtype=torch.float64)
         precision = positive / (positive + negative).clamp(min=1e-6)
         first = (recall >= 0.95 - 1e-6).int().argmax(0, keepdim=True)
-        return torch.stack(
-            (auroc, (gained * precision).sum(0, dtype=torch.float64), alarms.gather(0, first).squeeze(0))
-        )
+        aupr = (gained * precision).sum(0, dtype=torch.float64)
+        return torch.stack((auroc, aupr, alarms.gather(0, first).squeeze(0).double()))
