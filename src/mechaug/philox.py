@@ -1,7 +1,7 @@
 """Philox 4x32-10, a counter-based generator: each block of four words is a function of its counter and its key.
 
-Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Written twice: in NumPy for a CPU, where calls are
-what a few numbers cost and NumPy's take a third of the time, and in tensor operations for all else.
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Written twice: in NumPy for a CPU, where calls
+are what a few numbers cost and NumPy takes a third of the time, and in tensor operations for all else.
 """
 
 from typing import Any, Final

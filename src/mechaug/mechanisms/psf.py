@@ -103,8 +103,10 @@ def convolve(x: Image, psf: Float[Tensor, "b k k"] | Float[Tensor, "b #c k k"]) 
     lit = (psf != 0).any(1).flatten(1).sum(1).tolist()
     for row, (down, across) in enumerate(_reaches(psf)):
         narrow = psf[row : row + 1, :, centre - down : centre + down + 1, centre - across : centre + across + 1]
-        few = lit[row] <= _FEW_TAPS and psf.shape[1] == 1
-        out[row : row + 1] = (_convolve_tap_by_tap if few else _convolve)(x[row : row + 1], narrow)
+        if lit[row] <= _FEW_TAPS and psf.shape[1] == 1:
+            _add_taps(x[row : row + 1], narrow, out[row : row + 1])
+        else:
+            out[row : row + 1] = _convolve(x[row : row + 1], narrow)
     return out
 
 
@@ -144,19 +146,19 @@ def _convolve(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     return _convolve_directly(x, psf)
 
 
-def _convolve_tap_by_tap(x: Float[Tensor, "1 c h w"], psf: Float[Tensor, "1 1 ky kx"]) -> Float[Tensor, "1 c h w"]:
-    """One picture: the sum of its shifted copies, each times its tap."""
+def _add_taps(x: Float[Tensor, "1 c h w"], psf: Float[Tensor, "1 1 ky kx"], out: Tensor) -> None:
+    """One picture as the sum of its shifted copies, each times its tap, written to `out`."""
     height, width = x.shape[-2:]
     down, across = (taps // 2 for taps in psf.shape[-2:])
     light = mirrored(x, (down, down), (across, across))
-    out = torch.zeros_like(x)
-    for i, row in enumerate(psf[0, 0].tolist()):
+    weights = psf[0, 0].tolist()
+    torch.mul(x, weights[down][across], out=out)
+    for i, row in enumerate(weights):
         for j, weight in enumerate(row):
-            if weight:
-                # What a point puts i rows further down comes from i rows further up.
+            if weight and (i, j) != (down, across):
+                # What a point puts further down comes from as much further up.
                 top, left = 2 * down - i, 2 * across - j
                 out.add_(light[..., top : top + height, left : left + width], alpha=weight)
-    return out
 
 
 def _convolve_spectra(x: Image, psf: Float[Tensor, "b #c ky kx"], rows: int, columns: int) -> Image:
