@@ -158,8 +158,8 @@ def _goals(rows: dict[str, Any], size: str, conversions: float | None) -> str:
         rivals = {name: max(peer["per_s"] for peer in rows[name]["peers"] if peer["rival"]) for name in slower}
         beyond = [name for name in slower if rivals[name] > conversions and CHAIN_DOMAIN.get(name) == "light"]
         found.append(
-            f"To light and back alone runs at {_count(conversions)} pictures a second, the most that a mechanism of light "
-            f"can reach outside of a chain. Rivals beyond that: {', '.join(beyond) or 'none'}."
+            f"To light and back alone runs at {_count(conversions)} pictures a second, the most that a mechanism of "
+            f"light can reach outside of a chain. Rivals beyond that: {', '.join(beyond) or 'none'}."
         )
     found.append(
         f"Of {len(slower)} mechanisms slower than a rival where each pays for its own conversions, {len(shared)} are "
