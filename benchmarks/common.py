@@ -109,6 +109,8 @@ def environment(device: str, libraries: Sequence[str]) -> dict[str, object]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
+        # More than the threads that were asked for: other work took part of the time.
+        "load": os.getloadavg()[0],
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "libraries": versions,
     }

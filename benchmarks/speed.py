@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mechaug.files import write_bytes
+from mechaug.mechanisms import CHAIN_ORDER
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "0.1.0"
 PAGE = ROOT / "docs" / "speed.md"
+CHAIN_DOMAIN = {cls.__name__: cls.domain for cls in CHAIN_ORDER}
 
 
 def page(record: dict[str, Any]) -> str:
@@ -46,7 +48,7 @@ def page(record: dict[str, Any]) -> str:
         lines += [_row(row) for row in result["rows"]]
         lost = [row for row in result["rows"] if (row["ratio_to_best_rival"] or 1) < 1]
         lost += [row for row in result["rows"] if (row["ratio_to_best"] or 1) < 0.5 and row not in lost]
-        lines += ["", _goals({row["name"]: row for row in result["rows"]}, size)]
+        lines += ["", _goals({row["name"]: row for row in result["rows"]}, size, result.get("conversions_per_s"))]
         tried = [row for row in result["rows"] if "compiled" in row]
         if tried:
             ratios = ", ".join(f"{row['name']} {_ratio(_gain(row))}" for row in tried)
@@ -132,7 +134,7 @@ def _row(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _goals(rows: dict[str, Any], size: str) -> str:
+def _goals(rows: dict[str, Any], size: str, conversions: float | None) -> str:
     """The comparisons that were set as goals, by the peers that do the same."""
     goals = (
         ("Shot noise", "Sensor", ("ShotNoise", "shot_noise"), 5.0),
@@ -152,6 +154,13 @@ def _goals(rows: dict[str, Any], size: str) -> str:
         name for name in slower
         if rows[name]["transform_per_s"] >= max(peer["per_s"] for peer in rows[name]["peers"] if peer["rival"])
     ]  # fmt: skip
+    if conversions:
+        rivals = {name: max(peer["per_s"] for peer in rows[name]["peers"] if peer["rival"]) for name in slower}
+        beyond = [name for name in slower if rivals[name] > conversions and CHAIN_DOMAIN.get(name) == "light"]
+        found.append(
+            f"To light and back alone runs at {_count(conversions)} pictures a second, the most that a mechanism of "
+            f"light can reach outside of a chain. Rivals beyond that: {', '.join(beyond) or 'none'}."
+        )
     found.append(
         f"Of {len(slower)} mechanisms slower than a rival where each pays for its own conversions, {len(shared)} are "
         f"at least as fast where a chain shares them: {', '.join(shared)}."

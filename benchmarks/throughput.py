@@ -11,6 +11,7 @@ what cannot be imported is named in the result and left out.
 """
 
 import argparse
+import ctypes
 import subprocess
 import sys
 import time
@@ -21,10 +22,11 @@ from pathlib import Path
 import torch
 from common import RESULTS, Batch, Timing, environment, pictures, side_by_side, write_json
 from peers import PEERS, Peer, Run
+from torch import Tensor
 
 from mechaug.heuristics import AugMix
 from mechaug.keys import Key
-from mechaug.mechanisms import CHAIN_ORDER, VIEWS, Chain, Mechanism, View, presets, to_light
+from mechaug.mechanisms import CHAIN_ORDER, VIEWS, Chain, Mechanism, View, presets, to_light, to_picture
 from mechaug.reports.show import seen_by
 
 SIZES = {32: 512, 224: 32}
@@ -62,9 +64,7 @@ def ours(mechanism: Mechanism, batch: Batch, device: str) -> dict[str, Callable[
             return mechanism(batch.pictures, key)
 
     x = to_light(batch.pictures) if mechanism.domain == "light" else batch.pictures
-    # In parts as large as those that `apply` works on.
-    step = max(1, 2**20 // x[0].numel()) if device == "cpu" else len(x)
-    parts = [(x[i : i + step], params.map(lambda t, i=i: t[i : i + step])) for i in range(0, len(x), step)]
+    parts = [(x[part], params.map(lambda t, part=part: t[part])) for part in in_parts(x, device)]
 
     def alone() -> None:
         with torch.no_grad():
@@ -75,6 +75,24 @@ def ours(mechanism: Mechanism, batch: Batch, device: str) -> dict[str, Callable[
         return mechanism.sample(key)
 
     return {"mechaug": whole, "transform": alone, "sample": draw}
+
+
+def in_parts(x: Tensor, device: str) -> list[slice]:
+    """Parts of a batch as large as those that `apply` works on."""
+    step = max(1, 2**20 // x[0].numel()) if device == "cpu" else len(x)
+    return [slice(start, start + step) for start in range(0, len(x), step)]
+
+
+def conversions_per_s(batch: Batch, options: argparse.Namespace) -> float:
+    """Pictures per second to light and back: what no mechanism of light can exceed outside of a chain."""
+    parts = [batch.pictures[part] for part in in_parts(batch.pictures, options.device)]
+
+    def both() -> None:
+        for part in parts:
+            to_picture(to_light(part))
+
+    times = side_by_side({"both": both}, runs=options.runs, device=options.device, least_s=LEAST_S[options.device])
+    return len(batch.pictures) / times["both"].median_s
 
 
 def compiled(mechanism: Mechanism, batch: Batch, runs: int) -> dict[str, float]:
@@ -192,6 +210,8 @@ def own_peak_memory(size: int, source: str) -> float:
     batch = pictures(source, SIZES[size], size, "cpu").pictures
     chain, key = presets.eight_stages(view_of(size)), Key(0).at(torch.arange(SIZES[size]))
     chain(batch[:2], Key(0).at([0, 1]))  # what is loaded once
+    # What was freed and is still held would be used again and not be seen.
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = _status("VmRSS")
     chain(batch, key)
@@ -243,7 +263,12 @@ def main() -> None:
             for name, mechanism in everything.items()
             if options.only is None or name in options.only
         ]
-        sizes[size] = {"batch": list(batch.pictures.shape), "pictures": source.partition(":")[0], "rows": rows}
+        sizes[size] = {
+            "batch": list(batch.pictures.shape),
+            "pictures": source.partition(":")[0],
+            "conversions_per_s": conversions_per_s(batch, options),
+            "rows": rows,
+        }
     record = {
         "environment": environment(options.device, LIBRARIES),
         "runs": options.runs,

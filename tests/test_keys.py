@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from mechaug.keys import Key, noise_field, philox
+from mechaug.keys import Key, noise_field
+from mechaug.philox import philox
 
 MASK = 2**32 - 1
 
@@ -84,6 +85,15 @@ def test_philox_agrees_with_unbounded_integers() -> None:
     drawn = torch.stack(philox(tuple(columns[:4]), tuple(columns[4:])), dim=-1)
     expected = [big_integer_philox(tuple(row[:4]), tuple(row[4:])) for row in inputs.tolist()]
     assert drawn.tolist() == [list(row) for row in expected]
+
+
+def test_philox_is_the_same_where_numpy_cannot_read() -> None:
+    counter = [torch.arange(6) + 2**31 * word for word in range(2)] + [torch.tensor(3), torch.tensor(4)]
+    key = (torch.arange(6) * 2**29, torch.tensor(2**32 - 1))
+    axes = ((0, 0, None, None), (0, None))
+    batched = torch.vmap(lambda *words: philox(*words), in_dims=axes)(tuple(counter), key)
+    for word, other in zip(philox(tuple(counter), key), batched, strict=True):
+        assert torch.equal(word, other)
 
 
 def test_philox_broadcasts() -> None:

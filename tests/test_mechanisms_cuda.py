@@ -234,7 +234,7 @@ def test_cuda_gradients_are_those_of_the_cpu() -> None:
     x, params = example_pictures(4), smooth.sample(example_key(4))
     slopes = []
     for device in ("cpu", "cuda"):
-        picture = x.to(device).requires_grad_()
+        picture = x.to(device, copy=True).requires_grad_()
         own = params.to(device).map(lambda leaf: leaf.clone().requires_grad_() if leaf.is_floating_point() else leaf)
         smooth.apply(picture, own).square().mean().backward()
         floats = [leaf for leaf in own.leaves() if leaf.is_floating_point()]

@@ -59,12 +59,23 @@ def test_it_is_scipys_convolution(height: int, width: int, taps: int, channels: 
     np.testing.assert_allclose(convolve(x, psf).numpy(), by_scipy(x, psf), atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize(("size", "taps"), [(32, 5), (32, 31), (96, 5), (96, 41)])
+@pytest.mark.parametrize(("size", "taps"), [(32, 5), (32, 31), (96, 5), (96, 41), (160, 3), (160, 7)])
 def test_single_precision_is_as_good(size: int, taps: int) -> None:
     x, psf = example_pictures(2, height=size, width=size), shapes(2, taps)
     y = convolve(x, psf.float())
     assert y.dtype == torch.float32
     np.testing.assert_allclose(y.numpy(), by_scipy(x.double(), psf), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_large_pictures_with_few_lit_taps_are_spread_alike(channels: int) -> None:
+    """A line, a point and a full square: large pictures are done one by one, as it suits each of them."""
+    psf = torch.zeros(3, channels, 9, 9).double()
+    psf[0, :, 1, 2:8], psf[1, :, 6, 4], psf[2] = 1 / 6, 1.0, shapes(1, 9)
+    x = example_pictures(3, height=150, width=130).double()
+    whole = convolve(x, psf.expand(-1, 3, -1, -1) if channels == 3 else psf)
+    for row in range(3):
+        np.testing.assert_allclose(whole[row].numpy(), by_scipy(x[row : row + 1], psf[row : row + 1, 0])[0], atol=1e-13)
 
 
 def test_a_point_becomes_its_function() -> None:

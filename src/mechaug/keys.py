@@ -4,9 +4,8 @@ A `Key` is not a state that advances; it is an address. The same address gives t
 every batch, in any order and with any number of workers, which makes counterfactual twins exact: to change one cause
 is to change one address.
 
-The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) in 64-bit
-integer tensor operations. What is drawn is computed in float64 and rounded once to float32, so that the last-bit
-differences between the devices' elementary functions do not reach the result.
+The generator is Philox 4x32-10 (`mechaug.philox`). What is drawn is computed in float64 and rounded once to float32, so
+that the last-bit differences between the devices' elementary functions do not reach the result.
 """
 
 import functools
@@ -20,39 +19,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-_MULTIPLIERS: Final = (0xD2511F53, 0xCD9E8D57)
-_WEYL: Final = (0x9E3779B9, 0xBB67AE85)
-_MASK: Final = 0xFFFFFFFF
+from mechaug.philox import MASK, Word, philox
 
 # The last counter word says what a block is for, so that no two uses can ever share one.
 _DRAW, _AT = 0, 1
-
-Word = Int64[Tensor, "..."]
-
-
-def philox(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word, Word, Word]:
-    """Philox 4x32-10: four 32-bit words from a counter and a key.
-
-    Args:
-        counter: four integer tensors that broadcast together, values 0..2³²−1.
-        key: two integer tensors, likewise.
-
-    Returns:
-        Four int64 tensors with values 0..2³²−1.
-    """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(10):
-        # The products wrap around in int64; their low and high 32-bit halves are right all the same.
-        p0, p1 = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (
-            ((p1 >> 32) & _MASK) ^ c1 ^ k0,
-            p1 & _MASK,
-            ((p0 >> 32) & _MASK) ^ c3 ^ k1,
-            p0 & _MASK,
-        )
-        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
-    return c0, c1, c2, c3
 
 
 @final
@@ -79,7 +49,7 @@ class Key:
             raise TypeError(f"a key's seed is an integer, not {type(seed).__name__}: write Key(seed=0)")
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"a key's seed has at most 64 bits, and {seed} has {seed.bit_length()}")
-        self._words = torch.tensor([seed & _MASK, (seed >> 32) & _MASK], dtype=torch.int64)
+        self._words = torch.tensor([seed & MASK, (seed >> 32) & MASK], dtype=torch.int64)
         self._label = (0, 0)
         self._placed = False
 
@@ -118,23 +88,20 @@ class Key:
             raise ValueError("this key is already that of an image: call `at` once, on Key(seed)")
         if not isinstance(epoch, int):
             raise TypeError(f"an epoch is a whole number, not {type(epoch).__name__}")
-        if not 0 <= epoch <= _MASK:
+        if not 0 <= epoch <= MASK:
             raise ValueError(f"an epoch is a count from 0 to 2**32 - 1, not {epoch}")
         places = torch.as_tensor(index)
         if places.is_floating_point() or places.is_complex() or (places.dtype == torch.bool and places.numel()):
             raise TypeError(f"data-set indices are whole numbers, not {places.dtype}")
         places = places.long()
         words = self._words.to(places.device)
-        counter = (places & _MASK, (places >> 32) & _MASK, torch.full_like(places, epoch), torch.full_like(places, _AT))
+        counter = (places & MASK, (places >> 32) & MASK, torch.full_like(places, epoch), torch.full_like(places, _AT))
         w0, w1, _, _ = philox(counter, (words[0], words[1]))
         return self._make(torch.stack((w0, w1), dim=-1), self._label, placed=True)
 
     def fold(self, name: str | int) -> "Key":
         """The key of a named part. Free: names are hashed on the host and enter the counter, not the key."""
-        text = f"{self._label[0]:08x}{self._label[1]:08x}/{type(name).__name__}/{name}"
-        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-        label = (int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little"))
-        return self._make(self._words, label, self._placed)
+        return self._make(self._words, _folded(self._label, type(name).__name__, str(name)), self._placed)
 
     def rows(self, index: Tensor) -> "Key":
         """The keys of some of the images (an index or a mask along the batch)."""
@@ -239,6 +206,13 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key(shape={tuple(self.shape)}, device={str(self.device)!r})"
+
+
+@functools.lru_cache(maxsize=2**14)
+def _folded(label: tuple[int, int], kind: str, name: str) -> tuple[int, int]:
+    """The label of a named part; the same few names are met in every batch."""
+    digest = hashlib.blake2b(f"{label[0]:08x}{label[1]:08x}/{kind}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
 
 def noise_field(seed: Tensor, shape: list[int]) -> Tensor:

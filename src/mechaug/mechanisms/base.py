@@ -68,19 +68,24 @@ class Parameters:
 
     @final
     def to(self: R, device: torch.device | str) -> R:
-        """The same record on another device, moved in one piece for each dtype: none waits for what is queued there."""
+        """The same record on another device.
+
+        It is moved in one piece for each dtype, and the host does not wait for what is queued on the device.
+        """
         there = torch.empty(0, device=device).device
         leaves = self.leaves()
         if all(leaf.device == there for leaf in leaves):
             return self
-        moved: dict[torch.dtype, Iterator[Tensor]] = {}
-        for dtype in {leaf.dtype for leaf in leaves}:
-            own = [leaf for leaf in leaves if leaf.dtype == dtype]
+        kinds = [(leaf.dtype, leaf.device) for leaf in leaves]
+        moved: dict[object, Iterator[Tensor]] = {}
+        for kind in set(kinds):
+            own = [leaf for leaf, other in zip(leaves, kinds, strict=True) if other == kind]
             line = torch.cat([leaf.reshape(-1) for leaf in own])
-            line = (line.pin_memory() if there.type == "cuda" else line).to(there, non_blocking=there.type == "cuda")
-            pieces = line.split([leaf.numel() for leaf in own])
-            moved[dtype] = (piece.view(leaf.shape) for piece, leaf in zip(pieces, own, strict=True))
-        return self.map(lambda leaf: next(moved[leaf.dtype]))
+            if there.type == "cuda" and line.device.type == "cpu":
+                line = line.pin_memory().to(there, non_blocking=True)
+            pieces = line.to(there).split([leaf.numel() for leaf in own])
+            moved[kind] = (piece.view(leaf.shape) for piece, leaf in zip(pieces, own, strict=True))
+        return self.map(lambda leaf: next(moved[leaf.dtype, leaf.device]))
 
     @final
     def rows(self: R, index: Tensor) -> R:

@@ -9,7 +9,6 @@ from typing import Any, final
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from mechaug.keys import Key
 from mechaug.mechanisms.base import (
@@ -182,10 +181,8 @@ class Maybe(Mechanism[P]):
         drawn = self.mechanism.sample(key)
         neutral = self.mechanism.neutral(happens.shape[0]).to(key.device)
 
-        def choose(a: Tensor, b: Tensor) -> Tensor:
-            return torch.where(happens.reshape(-1, *(1,) * (a.ndim - 1)), a, b)
-
-        return tree_map(choose, drawn, neutral)
+        others = iter(neutral.leaves())
+        return drawn.map(lambda own: torch.where(happens.reshape(-1, *(1,) * (own.ndim - 1)), own, next(others)))
 
     def neutral(self, batch: int) -> P:
         return self.mechanism.neutral(batch)

@@ -147,8 +147,9 @@ class LateralChromatic(Mechanism[LateralChromaticParams]):
     """Lateral colour: glass bends blue more than red, so a lens draws its colours at different sizes.
 
     A point of green light at p from the optical axis has its red at (1 + α)·p: edges get coloured fringes, along the
-    radius, that grow with the distance from the axis (Kingslake, "Lens Design Fundamentals", chapter on chromatic
-    aberration). Green stays as it is. Light is interpolated bilinearly; what lies beyond the picture is mirrored.
+    radius, that grow with the distance from the axis (Smith, "Modern Optical Engineering", chapter 5:
+    chromatic difference of magnification). Green stays as it is. Light is interpolated bilinearly; what lies beyond the
+    picture is mirrored.
 
     Args:
         red_percent: law of α of red, per cent.

@@ -91,8 +91,8 @@ class Glare(Mechanism[GlareParams]):
         halo = _gaussians(sigma, height, x).mT @ _gaussians(sigma, width, x) / len(_WIDTHS)
         # What is spread evenly adds to the mean alone, which a halo keeps as it is.
         even = (params.even_percent / 100).to(x.dtype)[:, None, None]
-        varying = torch.ones_like(halo[0])
-        varying[0, 0] = 0.0
+        down, across = (torch.arange(length, device=x.device) for length in halo.shape[1:])
+        varying = (down[:, None] + across > 0).to(x.dtype)
         weight = halo * (1 - even * varying)
         spectrum = rows @ x @ columns.mT
         scattered = rows.mT @ (spectrum * weight[:, None]) @ columns

@@ -185,7 +185,7 @@ def _matrices() -> np.ndarray:
 def _logarithm(matrix: np.ndarray) -> np.ndarray:
     """The matrix's real logarithm: its eigenvalues are positive and distinct, as of all colour corrections here."""
     values, vectors = np.linalg.eig(matrix)
-    return (vectors * np.log(values)) @ np.linalg.inv(vectors)
+    return ((vectors * np.log(values)) @ np.linalg.inv(vectors)).real
 
 
 COLOUR_MATRICES: Final[Float[Tensor, "5 3 3"]] = torch.from_numpy(_matrices())

@@ -43,7 +43,7 @@ RAIN_INTERCEPT: Final = 8000.0
 """N₀ of the spectrum of raindrops, m⁻³ mm⁻¹ (Marshall and Palmer, "The distribution of raindrops with size", 1948)."""
 
 FLAKE_DENSITY: Final = 0.17
-"""Density times diameter of dry snowflakes, kg/m² (0.017 g/cm² by Holroyd 1971, used by Rasmussen et al. 1999)."""
+"""Density times diameter of dry snowflakes, kg/m²: our choice, after Holroyd (1971) to our knowledge."""
 
 # Below these rates, mm/h, nothing was measured, and the spectrum of the rate itself is made fainter.
 _DRIZZLE: Final = 0.1
@@ -89,9 +89,10 @@ class Rain(Mechanism[RainParams]):
     the same drops larger and nearer. All streaks of a picture lean alike, as the mean drop does in the wind.
 
     The drops that are not drawn take the share 1 − exp(−β·distance) of the light and send the sky's instead, with
-    β = 0.312·R^0.67 km⁻¹ (as in Halder, Lalonde and de Charette, "Physics-based rendering for improving robustness to
-    rain", 2019). That is the extinction of all drops; the drawn ones are a few per cent of it and counted twice. Drops
-    on the lens are `LensDrops`; wet ground and the dimmer light of a rainy day are not part of it.
+    β = 0.312·R^0.67 km⁻¹ (Weber et al., "A multiscale model for rain rendering in real-time", 2015, by way of the
+    published code of Halder, Lalonde and de Charette, "Physics-based rendering for improving robustness to rain",
+    2019). That is the extinction of all drops; the drawn ones are a few per cent of it and counted twice. Drops on the
+    lens are `LensDrops`; wet ground and the dimmer light of a rainy day are not part of it.
 
     Args:
         rate_mm_h: law of the rain rate, mm/h. Light rain is up to 2.5, heavy rain over 10 (WMO: 7.6), a cloudburst 100.
@@ -176,11 +177,11 @@ class SnowParams(Parameters):
 class Snow(Mechanism[SnowParams]):
     """Near flakes, sharp or out of focus, before a veil of far ones.
 
-    Flakes have diameters of density N₀·exp(−ΛD), Λ = 4/flake_mm, and the density of dry aggregates, 0.17 kg/m² over D
-    (Holroyd 1971). So a rate of S (as water, at the density ρ) falling at v needs N₀ = 3·ρ·S·Λ³/(π·0.17·v), and
-    extinguishes β = 3·ρ·S/(0.17·v): the visibility of 1.3·0.17·v/(ρ·S), to 2 % of contrast, of Rasmussen et al., "The
-    estimation of snowfall rate using visibility", 1999. Whatever the size of the flakes, 1 mm/h at 1 m/s leaves 5 % at
-    600 m. Observed visibilities scatter about it by factors of 3 to 10 (the same).
+    Flakes have diameters of density N₀·exp(−ΛD), Λ = 4/flake_mm, and the density 0.17 kg/m² over D, a choice for dry
+    aggregates. So a rate of S (as water, at the density ρ) falling at v needs N₀ = 3·ρ·S·Λ³/(π·0.17·v), and
+    extinguishes β = 3·ρ·S/(0.17·v): whatever the size of the flakes, 1 mm/h at 1 m/s leaves 5 % of contrast at 600 m.
+    Observed visibilities at one rate vary by factors of 3 to 10 with the kind of snow (Rasmussen et al., "The
+    estimation of snowfall rate using visibility", 1999, who derive such laws for dry and wet aggregates).
 
     A flake is an opaque white disc of the light of the `sky`, spread by its motion and by the aperture as a raindrop is
     (see `Rain`). Snow on the ground is not part of it.

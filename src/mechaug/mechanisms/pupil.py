@@ -19,7 +19,7 @@ from mechaug.mechanisms.base import (
     parameters,
 )
 from mechaug.mechanisms.eager import constant, values_known
-from mechaug.mechanisms.psf import convolve, fast_length, mirrored
+from mechaug.mechanisms.psf import convolve, fast_length, mirrored, offsets
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
 
@@ -180,8 +180,8 @@ class Aberration(Mechanism[AberrationParams]):
         real, perfect, strehl = lens_psf(params, wave_px, pixels_per_um * WAVELENGTHS_UM[1])
         spread = (real - strehl * perfect).clamp(min=0.0)
         # What is not spread stays: the core, and what the difference of two small numbers loses.
-        centre = torch.zeros_like(spread[0, 0])
-        centre[_WINDOW // 2 - 1, _WINDOW // 2 - 1] = 1.0
+        middle = (offsets(_WINDOW // 2 - 1, spread) == 0).to(spread)
+        centre = middle[:, None] * middle
         spread = spread * ((1 - strehl) / spread.sum((-2, -1), keepdim=True).clamp(min=1e-9))
         return convolve(x, spread + (1 - spread.sum((-2, -1), keepdim=True)) * centre)
 

@@ -47,7 +47,7 @@ class CameraRotation(Group[CameraRotationParams]):
 
     A turn alone has no parallax: whatever the depth of the scene, a point that the turned camera sees in direction d
     was seen in direction R·d before, with R = R_y(pan)·R_x(tilt)·R_z(roll) (Hartley and Zisserman, "Multiple View
-    Geometry", 2nd edition, section 8.4). Parallels converge as they do when one looks up at a house. The optical axis
+    Geometry"). Parallels converge as they do when one looks up at a house. The optical axis
     meets the picture in its centre. Light is interpolated bilinearly; what lies beyond the frame is mirrored at it.
 
     Args:

@@ -181,16 +181,18 @@ class Sensor(Mechanism[SensorParams]):
         # The small numbers keep slopes finite where there is neither light nor noise: in the root one far below any
         # grey level, in the quotient a hundredth of an electron. Binned pixels were rounded one by one.
         rounded = share(step.square() * ((side**2 - 1) / 12)) + 1e-14
-        sigma = ((charge + read) * per_electron).add_(rounded).sqrt()
-        skew = charge / (charge + (read + 0.01 * per_electron + 1e-30)) * (per_electron / 6)
+        sigma = (charge * per_electron).add_(read * per_electron + rounded).sqrt_()
+        # λ/(6σ²) as 1/6 less what is not light of it: one pass fewer.
+        still = read + 0.01 * per_electron + 1e-30
+        skew = (still * per_electron / -6 / (charge + still)).add_(per_electron / 6)
         z = noise_field(params.noise_seed, list(x.shape[1:])).to(x.dtype)
         out = torch.addcmul(light, z, torch.addcmul(sigma, z, skew)).sub_(skew)
         if present.rows:
             row = noise_field(params.noise_seed ^ _ROWS, [1, x.shape[2], 1]).to(x.dtype)
             out = out + row * share(_row_noise_e(params) * pixel / math.sqrt(side))
         # A well that is never full clips nothing.
-        white = 1.0 if present.wells else share(torch.where(params.full_well_e.isinf(), math.inf, 1.0))
-        out = out.clamp(min=0.0, max=white) if isinstance(white, float) else out.clamp(min=0.0).clamp(max=white)
+        white = None if present.wells else share(torch.where(params.full_well_e.isinf(), math.inf, 1.0))
+        out = out.clamp_(0.0, 1.0) if white is None else out.clamp(min=0.0).clamp(max=white)
         return self._rounded(out, share(step)) if present.steps else out
 
     def _rounded(self, x: Image, step: Tensor) -> Image:

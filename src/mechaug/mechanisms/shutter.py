@@ -50,9 +50,9 @@ class RollingShutter(Mechanism[RollingShutterParams]):
     The row at height y is taken at the time t = readout · y, y in frame heights from the picture's middle row. The
     camera has by then turned by pan·t + A·(sin(2π(f·t + phase)) − sin(2π·phase)) and tilted by tilt·t, and the row sees
     the scene through the homography K R K⁻¹ of that turn, which near the axis shifts it by focal length times angle
-    (Ringaby and Forssén, "Efficient video rectification and stabilisation for cell-phones", IJCV 2012, equation 5). The
-    exposure of each row is taken to be short. Light is interpolated bilinearly; what lies beyond the picture is
-    mirrored at its edge.
+    (Ringaby and Forssén, "Efficient video rectification and stabilisation for cell-phones", IJCV 96(3), 2012,
+    likewise have a camera turn and not move). The exposure of each row is taken to be short. Light is interpolated
+    bilinearly; what lies beyond the picture is mirrored at its edge.
 
     Args:
         readout_ms: law of the readout time of the whole frame, milliseconds; 0 is a global shutter.

@@ -124,4 +124,4 @@ class ToneCurve(Mechanism[ToneCurveParams]):
     def transform(self, x: Image, params: ToneCurveParams) -> Image:
         shadows = per_image(params.shadows).to(x.dtype)
         more = per_image(params.highlights).to(x.dtype) - shadows
-        return torch.addcmul(x, x - x.square(), x * more + shadows)
+        return torch.addcmul(x, x - x.square(), (x * more).add_(shadows))
