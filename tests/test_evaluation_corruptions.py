@@ -377,6 +377,25 @@ class TestFrost:
             corrupt(photos(1, 3, 700, 700), "frost", 1, keys(1))
 
 
+class TestOnAccelerators:
+    """What is computed in another way there: the same, here on the CPU."""
+
+    @pytest.mark.parametrize("quality", [7, 40, 80])
+    @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 21, 40), (3, 101, 77)])
+    def test_the_codec_s_bytes(self, quality, shape):
+        clean = photos(3, *shape)
+        assert torch.equal(digital._by_tensors(clean, quality), digital._by_pillow(clean, quality))
+
+    def test_streaks(self):
+        clean, places = photos(3, 3, 12, 14).float(), keys(3).integers(0, 9, 2, 5)
+        padded, weights = torch.nn.functional.pad(clean, (4,) * 4, mode="replicate"), [0.5, 0.2, 0.1, 0.1, 0.1]
+        sums = [
+            add(torch.zeros_like(clean), padded, weights, places[:, 0], places[:, 1])
+            for add in (blur._add_parts, blur._add_gathered)
+        ]
+        assert torch.equal(*sums)
+
+
 class TestSpatter:
     def test_distances_are_the_chamfer_s(self):
         cv2 = pytest.importorskip("cv2")

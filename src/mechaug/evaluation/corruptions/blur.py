@@ -6,11 +6,11 @@ Hendrycks and Dietterich, "Benchmarking neural network robustness to common corr
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mechaug.evaluation.corruptions.stored import reflected, smoothed, truncated, unit
-from mechaug.types import Bytes
+from mechaug.types import Bytes, Image
 
 
 def gaussian_blur(pictures: Bytes, sigma: float) -> Bytes:
@@ -81,18 +81,41 @@ def motion_blur(pictures: Bytes, angle_deg: Float[Tensor, "b"], radius: int, sig
         radius: half the length, in pixels.
         sigma: standard deviation of the weights, in pixels.
     """
-    height, width = pictures.shape[-2:]
     reach = 2 * radius
     steps = torch.arange(reach + 1, dtype=torch.float64)
     weights = torch.exp(-(steps**2) / (2 * sigma**2))
     weights = (weights / weights.sum()).tolist()
     angle = torch.deg2rad(angle_deg.double().cpu())[:, None]
-    right = torch.ceil(steps * torch.cos(angle) - 0.5).int().add(reach).tolist()
-    down = torch.ceil(steps * torch.sin(angle) - 0.5).int().add(reach).tolist()
+    right = torch.ceil(steps * torch.cos(angle) - 0.5).long().add(reach)
+    down = torch.ceil(steps * torch.sin(angle) - 0.5).long().add(reach)
     padded = torch.nn.functional.pad(pictures.float(), (reach,) * 4, mode="replicate")
-    blurred = torch.zeros(pictures.shape, device=pictures.device)
-    for target, source, lefts, tops in zip(blurred, padded, right, down, strict=True):
-        for weight, left, top in zip(weights, lefts, tops, strict=True):
-            target.add_(source[:, top : top + height, left : left + width], alpha=weight)
+    add = _add_parts if pictures.device.type == "cpu" else _add_gathered
+    blurred = add(torch.zeros(pictures.shape, device=pictures.device), padded, weights, down, right)
     # The reference rounds to 16 bits (257 per grey level) before it cuts to 8: half a 16-bit step upwards.
     return blurred.add_(0.5 / 257).clamp_(0, 255).to(torch.uint8)
+
+
+Padded = Float[Tensor, "b c height width"]
+Places = Int64[Tensor, "b taps"]
+
+
+def _add_parts(target: Image, source: Padded, weights: list[float], down: Places, right: Places) -> Image:
+    """The weighted sum of the parts of each source that begin at the given rows and columns: part by part."""
+    height, width = target.shape[-2:]
+    for sums, picture, tops, lefts in zip(target, source, down.tolist(), right.tolist(), strict=True):
+        for weight, top, left in zip(weights, tops, lefts, strict=True):
+            sums.add_(picture[:, top : top + height, left : left + width], alpha=weight)
+    return target
+
+
+def _add_gathered(target: Image, source: Padded, weights: list[float], down: Places, right: Places) -> Image:
+    """`_add_parts` on an accelerator: for all pictures at once, one tap after another."""
+    height, width = target.shape[-2:]
+    device, stride = source.device, source.shape[-1]
+    here = torch.arange(height, device=device)[:, None] * stride + torch.arange(width, device=device)
+    start = (down * stride + right).to(device)
+    flat = source.flatten(2)
+    for weight, first in zip(weights, start.unbind(1), strict=True):
+        place = (here.flatten() + first[:, None])[:, None].expand(-1, flat.shape[1], -1)
+        target.add_(flat.gather(2, place).view_as(target), alpha=weight)
+    return target

@@ -138,7 +138,7 @@ def frost(
     """
     height, width = pictures.shape[-2:]
     reduced = min(height, width) < _REDUCED_BELOW
-    used = [texture[:, 2::5, 2::5] if reduced else texture for texture in textures]
+    used = [(texture[:, 2::5, 2::5] if reduced else texture).to(pictures.device) for texture in textures]
     for texture in used:
         if texture.shape[1] <= height or texture.shape[2] <= width:
             raise ValueError(f"frost has no texture as large as pictures of {height}×{width}: corrupt smaller ones")
@@ -148,7 +148,7 @@ def frost(
         top = int(place[0] * (texture.shape[1] - height))
         left = int(place[1] * (texture.shape[2] - width))
         parts.append(texture[:, top : top + height, left : left + width])
-    panes = torch.stack(parts).to(pictures.device, torch.float32)
+    panes = torch.stack(parts).float()
     if pictures.shape[1] == 1:
         panes = panes.mean(1, keepdim=True)
     return levels(kept * pictures.float() + ice * panes)
