@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, unit
 from mechaug.mechanisms.codec import Jpeg, JpegParams
 from mechaug.types import Bytes
 
 
-def contrast(pictures: Bytes, factor: float) -> Bytes:
+def contrast(pictures: Bytes, factor: float) -> Levels:
     """Values drawn towards the mean m of their channel: (x − m) · factor + m.
 
     Args:
@@ -23,7 +23,7 @@ def contrast(pictures: Bytes, factor: float) -> Bytes:
     """
     total = pictures.sum(dim=(2, 3), keepdim=True, dtype=torch.int64)
     mean = total.double() / (255 * pictures.shape[2] * pictures.shape[3])
-    return truncated(unit(pictures, torch.float64).sub_(mean).mul_(factor).add_(mean))
+    return unit(pictures, torch.float64).sub_(mean).mul_(factor).add_(mean).mul_(255)
 
 
 def pixelate(pictures: Bytes, scale: float) -> Bytes:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from mechaug.errors import UserError
-from mechaug.evaluation.corruptions.stored import levels
+from mechaug.evaluation.corruptions.stored import Levels, store
 from mechaug.keys import Key
 from mechaug.types import Bytes
 
@@ -108,7 +108,7 @@ def _texture(number: int, look: _Look) -> Texture:
     fine = _standard(noise[1] * patches)
     luminance = math.sqrt(1 - look.fine) * coarse + math.sqrt(look.fine) * fine
     colour = torch.tensor(look.mean, dtype=torch.float64)[:, None, None]
-    return levels(colour + look.std * luminance)
+    return store(colour + look.std * luminance)
 
 
 def _standard(field: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
@@ -122,7 +122,7 @@ def frost(
     textures: Sequence[Texture],
     kept: float,
     ice: float,
-) -> Bytes:
+) -> Levels:
     """Kept · picture + ice · a part of a texture, cut out at random.
 
     Args:
@@ -151,4 +151,4 @@ def frost(
     panes = torch.stack(parts).float()
     if pictures.shape[1] == 1:
         panes = panes.mean(1, keepdim=True)
-    return levels(kept * pictures.float() + ice * panes)
+    return kept * pictures.float() + ice * panes

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, pad
 
-from mechaug.evaluation.corruptions.stored import levels, reflected, smoothed, truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, reflected, smoothed, store, unit
 from mechaug.types import Bytes
 
 Grey = UInt8[Tensor, "b h w"]
@@ -40,7 +40,7 @@ class Splash(NamedTuple):
     mud: float
 
 
-def spatter(pictures: Bytes, normal: Float[Tensor, "b h w"], splash: Splash) -> Bytes:
+def spatter(pictures: Bytes, normal: Float[Tensor, "b h w"], splash: Splash) -> Levels:
     """Water adds light where it is thick and near an edge; mud covers.
 
     Args:
@@ -57,18 +57,18 @@ def spatter(pictures: Bytes, normal: Float[Tensor, "b h w"], splash: Splash) -> 
     if splash.mud:
         cover = smoothed((liquid > splash.threshold).double(), splash.amount)
         cover = torch.where(cover < 0.8, 0.0, cover)
-        return truncated(x * (1 - cover) + cover * colour + 1e-11)
+        return (x * (1 - cover) + cover * colour + 1e-11) * 255
     sheen = _sheen(liquid[:, 0].float())[:, None].to(x)
-    return truncated(x + splash.amount * sheen * colour + 1e-11)
+    return (x + splash.amount * sheen * colour + 1e-11) * 255
 
 
 def _sheen(liquid: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
     """How bright the water is, 0 to 1: the edges of the drops, embossed, where the liquid is thick."""
     # A cast as the published code's: where the field exceeds white, the stored value wraps around.
     stored = (liquid * 255).int().remainder(256).to(torch.uint8)
-    away = levels(_averaged(_distance(_canny(stored, 50.0, 150.0)).double()))
+    away = store(_averaged(_distance(_canny(stored, 50.0, 150.0)).double()))
     embossed = _emboss(_equalised(away))
-    thick = stored.float() * levels(_averaged(embossed.double()) + 0.5).float()
+    thick = stored.float() * store(_averaged(embossed.double()) + 0.5).float()
     return thick / thick.amax((1, 2), keepdim=True).clamp(min=1.0)
 
 
@@ -105,10 +105,11 @@ def _connected(weak: Bool[Tensor, "b h w"], strong: Bool[Tensor, "b h w"]) -> Bo
 
         neighbours = np.zeros((3, 3, 3), dtype=bool)
         neighbours[1] = True  # those in the same picture
-        parts, count = label(weak.numpy(), structure=neighbours)
-        kept = np.zeros(count + 1, dtype=bool)
-        kept[parts[strong.numpy()]] = True
-        return torch.from_numpy(kept[parts])
+        numbers, _ = label(weak.numpy(), structure=neighbours)
+        parts = torch.from_numpy(np.asarray(numbers)).long()
+        kept = torch.zeros(int(parts.max()) + 1, dtype=torch.bool)
+        kept[parts[strong]] = True
+        return kept[parts]
     return _grown(weak, strong)
 
 
@@ -175,7 +176,7 @@ def _equalised(stored: Grey) -> Grey:
 
 def _emboss(stored: Grey) -> Grey:
     kernel = torch.tensor([[-2.0, -1.0, 0.0], [-1.0, 1.0, 1.0], [0.0, 1.0, 2.0]], device=stored.device)
-    return levels(conv2d(_bordered(stored.float())[:, None], kernel[None, None])[:, 0])
+    return store(conv2d(_bordered(stored.float())[:, None], kernel[None, None])[:, 0])
 
 
 def _averaged(x: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
