@@ -1,4 +1,4 @@
-"""The command line: `mechaug study | train | evaluate | show | report`. Each command is a file in `commands`.
+"""The command line: `mechaug study | train | evaluate | corrupt | show | report`. Each command is a file in `commands`.
 
 Only the standard library and tyro are imported at the top, so that help is quick and a mistyped option costs nothing.
 """
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 
+from mechaug.commands.corrupt import Corrupt
 from mechaug.commands.evaluate import Evaluate
 from mechaug.commands.report import Report
 from mechaug.commands.show import Show
@@ -24,6 +25,7 @@ Command = (
     Annotated[Study, tyro.conf.subcommand("study")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Corrupt, tyro.conf.subcommand("corrupt")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Report, tyro.conf.subcommand("report")]
 )
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_guarded(command))
 
 
-def _guarded(command: Study | Train | Evaluate | Show | Report) -> int:
+def _guarded(command: Study | Train | Evaluate | Corrupt | Show | Report) -> int:
     """Run a command; what the user can mend becomes one sentence on standard error."""
     from mechaug.training.engine import StoppedError
 
