@@ -105,8 +105,9 @@ def _connected(weak: Bool[Tensor, "b h w"], strong: Bool[Tensor, "b h w"]) -> Bo
 
         neighbours = np.zeros((3, 3, 3), dtype=bool)
         neighbours[1] = True  # those in the same picture
-        numbers, _ = label(weak.numpy(), structure=neighbours)
-        parts = torch.from_numpy(np.asarray(numbers)).long()
+        numbers = np.empty(weak.shape, dtype=np.int32)
+        label(weak.numpy(), structure=neighbours, output=numbers)
+        parts = torch.from_numpy(numbers).long()
         kept = torch.zeros(int(parts.max()) + 1, dtype=torch.bool)
         kept[parts[strong]] = True
         return kept[parts]
