@@ -138,16 +138,16 @@ class TestAgainstTheReference:
                 assert off.double().mean() < 0.01
 
     @pytest.mark.parametrize("size", [32, 224])
-    @pytest.mark.parametrize("name", ["gaussian_noise", "motion_blur", "fog"])
+    @pytest.mark.parametrize("name", ["gaussian_noise", "speckle_noise", "motion_blur", "fog"])
     def test_random_corruptions_given_the_reference_s_draws(self, name, size):
         clean, severities, pictures = golden(size)
         count, _, height, width = clean.shape
         for severity, expected in zip(severities, pictures(name), strict=True):
             draws = np.random.RandomState(0)
             setting = find_corruption(name).setting(severity, profile_of(height, width))
-            if name == "gaussian_noise":
+            if name in ("gaussian_noise", "speckle_noise"):
                 drawn = torch.from_numpy(draws.normal(size=(count, height, width, 3)))
-                made = store(noise.gaussian_noise(clean, drawn.permute(0, 3, 1, 2), setting[0]))
+                made = store(getattr(noise, name)(clean, drawn.permute(0, 3, 1, 2), setting[0]))
             elif name == "motion_blur":
                 angle = torch.from_numpy(draws.uniform(-45, 45, size=count)).float()
                 made = store(blur.motion_blur(clean, angle, int(setting[0]), setting[1]))
@@ -193,17 +193,16 @@ class TestAgainstTheReference:
         for off in replayed("elastic_transform", size, draw):
             assert off.max() <= 1 and (off > 0).double().mean() < 4e-3
 
-    def test_glass_blur_given_the_reference_s_draws(self):
+    @pytest.mark.parametrize("size", [32, 224])
+    def test_glass_blur_given_the_reference_s_draws(self, size):
         def draw(clean, source, setting):
             sigma, distance, passes = setting[0], int(setting[1]), int(setting[2])
-            offsets = np.zeros((len(clean), *glass.glass_draws(32, 32, distance, passes)), dtype=np.int64)
-            for one in offsets.reshape(-1, *offsets.shape[2:]):
-                for row in reversed(one):
-                    for cell in row[::-1]:
-                        cell[::-1] = source.randint(-distance, distance, size=(2,))
+            shape = (len(clean), *glass.glass_draws(size, size, distance, passes))
+            # From the last pixel to the first, each to the right and then down.
+            offsets = source.randint(-distance, distance, size=shape)[..., ::-1, ::-1, ::-1].copy()
             return store(glass.glass_blur(clean, torch.from_numpy(offsets), sigma, distance))
 
-        for off in replayed("glass_blur", 32, draw):
+        for off in replayed("glass_blur", size, draw):
             assert off.max() <= 1 and (off > 0).double().mean() < 1e-3
 
     @pytest.mark.parametrize("passes", [1, 3])

@@ -6,6 +6,7 @@ NeurIPS 2021, in the form of the authors' published generators.
 
 import math
 from functools import lru_cache
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int64
@@ -90,7 +91,7 @@ def circular_motion_blur(pictures: Bytes, angle_deg: float) -> Levels:
     x = unit(pictures, torch.float64)
     x = _spline_matrix(height).to(x) @ x @ _spline_matrix(width).to(x).T
     flat = x.flatten(2)
-    if height * width <= 4096:
+    if height * width <= _WHOLE_UP_TO:
         blurred = flat @ _blur_matrix(height, width, angle_deg).to(x).T
     else:
         blurred = torch.zeros_like(flat)
@@ -100,7 +101,11 @@ def circular_motion_blur(pictures: Bytes, angle_deg: float) -> Levels:
     return (blurred.view_as(x) + 1e-9) * 255
 
 
-@lru_cache(maxsize=8)
+_WHOLE_UP_TO: Final = 40 * 40
+"""Pixels of a picture of which each takes from each by one matrix, 20 megabytes large."""
+
+
+@lru_cache(maxsize=5)
 def _blur_matrix(height: int, width: int, angle_deg: float) -> Float[Tensor, "n n"]:
     matrix = torch.zeros(height * width, height * width, dtype=torch.float64)
     for places, weights in _rotations(height, width, angle_deg):
