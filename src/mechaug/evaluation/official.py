@@ -35,8 +35,13 @@ def is_published(folder: Path) -> bool:
     return not (folder / MANIFEST).exists()
 
 
-def available(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+def available(folder: Path, names: tuple[str, ...], *, none: bool = False) -> tuple[str, ...]:
     """Which of some corruptions a folder holds.
+
+    Args:
+        folder: of name.npy files, or of name/severity/class/ folders.
+        names: of the corruptions.
+        none: it may hold none of them.
 
     Raises:
         UserError: there is no such folder, or it holds none of them.
@@ -44,7 +49,7 @@ def available(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder} with corrupted pictures")
     found = tuple(name for name in names if (folder / f"{name}.npy").exists() or _place(folder, name) is not None)
-    if not found:
+    if not found and not none:
         raise UserError(
             f"{folder} holds none of {', '.join(names)}: it should have name.npy files, or name/severity/class/ folders"
         )
