@@ -197,6 +197,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         (("--names", "perlin_noise"), "perlin_noise is not in the cifar benchmark"),
         (("--shard", "3/2"), "--shard '3/2' is not a share"),
         (("--frost", str(tmp_path)), "lacks frost1.png"),
+        (("--severities", "6"), "invalid choice"),
+        (("--image-size", "700", "--limit", "18", "--names", "frost"), "no texture as large as pictures of 700×700"),
     ):
         assert run("--data", "signs", "--limit", "40", "--out", str(tmp_path / "d"), *wrong) == 2
         assert said in capsys.readouterr().err

@@ -18,7 +18,7 @@ class Corrupt:
     """Folder of the corrupted set; started again with the same options, it goes on where it stopped."""
     names: tuple[str, ...] = ("c",)
     """Corruptions by name; c is the fifteen, c-extra the four beside them, c-bar the ten of C̄."""
-    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    severities: tuple[Literal[1, 2, 3, 4, 5], ...] = (1, 2, 3, 4, 5)
     """Which severities, in the layout of folders."""
     layout: Literal["auto", "npy", "folder"] = "auto"
     """npy as CIFAR-10-C, folder as ImageNet-C; auto is that of the source."""
@@ -58,11 +58,14 @@ class Corrupt:
         textures = "official" if ice.official else "procedural"
         variant = Variant(**dict.fromkeys(self.otherwise, True))
         manifest = Manifest(self.data, len(data.test), layout, profile, self.seed, textures, variant)
-        with Line() as line:
-            written = export(
-                data.test, data.classes, self.out, manifest, names, self.severities,
-                shard=shard, ice=ice, device=device_of(self.device), watch=line,
-            )  # fmt: skip
+        try:
+            with Line() as line:
+                written = export(
+                    data.test, data.classes, self.out, manifest, names, self.severities,
+                    shard=shard, ice=ice, device=device_of(self.device), watch=line,
+                )  # fmt: skip
+        except ValueError as error:  # pictures that a corruption does not take, such as those larger than the textures
+            raise UserError(str(error)) from error
         if "frost" in names:
             say(f"frost: {textures} textures")
         say(f"{written} written to {self.out}" if written else f"nothing was missing in {self.out}")
