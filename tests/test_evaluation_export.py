@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -76,50 +77,90 @@ def test_folders_are_those_of_the_published_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["npy", "folder"])
-def test_what_was_written_is_read_back(tmp_path: Path, layout: str) -> None:
-    # Folders are read in the order of classes and names, as test splits of folders are.
-    order = torch.tensor([0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11])
-    given = pictures().rows(order)
-    given = Pictures(given.pixels, given.labels, torch.arange(12))
-    export(given, CLASSES, tmp_path, manifest(layout), ("brightness", "pixelate"))
+@pytest.mark.parametrize("some", [slice(None), slice(2, 9)])
+def test_what_was_written_is_read_back(tmp_path: Path, layout: str, some: slice) -> None:
+    given = pictures().rows(some)
+    shuffled = given.rows(torch.randperm(len(given), generator=torch.Generator().manual_seed(0)))
+    export(shuffled, CLASSES, tmp_path, manifest(layout, pictures=len(given)), ("brightness", "pixelate"))
     assert available(tmp_path, NAMES) == ("brightness", "pixelate")
     assert not is_published(tmp_path)
-    index = torch.tensor([7, 2, 2, 11])
-    read = read_corrupted(tmp_path, "brightness", 3, index, total=12, size=(16, 16))
-    wanted = expected("brightness", 3, given)[index]
+    rows = torch.tensor([5, 2, 2, 6])
+    read = read_corrupted(tmp_path, "brightness", 3, given.rows(rows), total=12)
+    wanted = expected("brightness", 3, given)[rows]
     assert read.shape == wanted.shape
     assert (read.int() - wanted.int()).abs().double().mean() < (1e-9 if layout == "npy" else 1)
     assert torch.equal(read[1], read[2])
+    if len(given) < 12:
+        with pytest.raises(UserError, match="has 7 of the test pictures, and lacks 2 of those to measure on"):
+            read_corrupted(tmp_path, "brightness", 3, pictures().rows(torch.tensor([0, 2, 11])), total=12)
+
+
+def published(root: Path, labels: dict[str, int]) -> None:
+    """A folder as the published ones: so many pictures of each class, whose grey level says which they are."""
+    level = 0
+    for label, count in labels.items():
+        (root / label).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(root / label / f"ILSVRC_{number}.png")
+            level += 1
 
 
 def test_published_archives_lie_one_folder_down(tmp_path: Path) -> None:
-    place = tmp_path / "weather" / "fog" / "1" / "cat"
-    place.mkdir(parents=True)
-    Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(place / "a.png")
+    published(tmp_path / "weather" / "fog" / "1", {"cat": 2, "dog": 1})
     assert available(tmp_path, NAMES) == ("fog",) and is_published(tmp_path)
-    assert (read_corrupted(tmp_path, "fog", 1, torch.tensor([0]), total=1, size=(8, 8)) == 7).all()
+    index = torch.tensor([2, 0])
+    clean = Pictures(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([1, 0]), index)
+    assert read_corrupted(tmp_path, "fog", 1, clean, total=3)[:, 0, 0, 0].tolist() == [2, 0]
+
+
+def test_published_pictures_of_more_classes_than_are_measured(tmp_path: Path) -> None:
+    published(tmp_path / "fog" / "1", {"cat": 2, "cow": 3, "dog": 1})
+    clean = Pictures(torch.zeros(3, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 0, 1]), torch.arange(3))
+    read = read_corrupted(tmp_path, "fog", 1, clean, total=3, classes=("cat", "dog"))
+    assert read[:, 0, 0, 0].tolist() == [0, 1, 5]
+    with pytest.raises(UserError, match="has 6 pictures, and the test split has 3"):
+        read_corrupted(tmp_path, "fog", 1, clean, total=3)
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
-    read = {"total": 12, "size": (16, 16)}
+    def read(name: str, severity: int = 1, labels: torch.Tensor | None = None) -> None:
+        given = pictures().rows(torch.arange(3))
+        read_corrupted(tmp_path, name, severity, given if labels is None else replace(given, labels=labels), total=12)
+
     with pytest.raises(UserError, match="there is no folder"):
         available(tmp_path / "nowhere", NAMES)
     with pytest.raises(UserError, match="holds none of gaussian_noise"):
         available(tmp_path, NAMES)
     (tmp_path / "fog.npy").write_bytes(b"\x93NUMPY\x01\x00garbage")
     with pytest.raises(UserError, match=r"fog\.npy cannot be read .*: fetch or make it again"):
-        read_corrupted(tmp_path, "fog", 1, torch.arange(2), **read)
+        read("fog")
     np.save(tmp_path / "snow.npy", np.zeros((60, 16, 16, 3)))
     with pytest.raises(UserError, match="float64 numbers of shape"):
-        read_corrupted(tmp_path, "snow", 1, torch.arange(2), **read)
+        read("snow")
     np.save(tmp_path / "frost.npy", np.zeros((50, 16, 16, 3), np.uint8))
-    with pytest.raises(UserError, match="has 50 pictures: five severities of the 12 test pictures would be 60"):
-        read_corrupted(tmp_path, "frost", 1, torch.arange(2), **read)
+    with pytest.raises(UserError, match="has 50 pictures: five severities of 12 test pictures would be 60"):
+        read("frost")
     np.save(tmp_path / "contrast.npy", np.zeros((60, 8, 8, 3), np.uint8))
+    with pytest.raises(UserError, match=r"lacks labels\.npy"):
+        read("contrast")
+    np.save(tmp_path / "labels.npy", np.arange(60))
     with pytest.raises(UserError, match="pictures of 8×8, and the test pictures are 16×16"):
-        read_corrupted(tmp_path, "contrast", 1, torch.arange(2), **read)
+        read("contrast")
+    whole = np.zeros((60, 16, 16, 3), np.uint8)
+    np.save(tmp_path / "brightness.npy", whole)
+    read("brightness")
+    for labels in ([0, 0, 1], [1, 1, 1]):
+        with pytest.raises(UserError, match="has other pictures than the test split: their labels differ"):
+            read("brightness", labels=torch.tensor(labels))
+    np.save(tmp_path / "labels.npy", np.arange(12))
+    with pytest.raises(UserError, match="60 whole ones are needed"):
+        read("brightness")
+    file = tmp_path / "brightness.npy"
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"brightness\.npy cannot be read .*: fetch or make it again"):
+        read("brightness")
     with pytest.raises(UserError, match="no pixelate at severity 2: make it with mechaug corrupt"):
-        read_corrupted(tmp_path, "pixelate", 2, torch.arange(2), **read)
+        read("pixelate", 2)
 
 
 def test_sets_are_not_mixed(tmp_path: Path) -> None:
@@ -148,11 +189,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "frost: procedural textures" in capsys.readouterr().out
     assert np.load(tmp_path / "c" / "frost.npy").shape == (200, 32, 32, 3)
     assert json.loads((tmp_path / "c" / "corrupt.json").read_text())["frost"] == "procedural"
+    assert len(np.load(tmp_path / "c" / "index.npy")) == 40
+    assert run("--data", "signs", "--limit", "40", "--out", out, "--otherwise", "rounded") == 2
+    assert "differs in variant" in capsys.readouterr().err
     for wrong, said in (
         (("--names", "snowfall"), "no corruption 'snowfall'"),
         (("--names", "perlin_noise"), "perlin_noise is not in the cifar benchmark"),
         (("--shard", "3/2"), "--shard '3/2' is not a share"),
         (("--frost", str(tmp_path)), "lacks frost1.png"),
+        (("--severities", "6"), "invalid choice"),
+        (("--image-size", "700", "--limit", "18", "--names", "frost"), "no texture as large as pictures of 700×700"),
     ):
         assert run("--data", "signs", "--limit", "40", "--out", str(tmp_path / "d"), *wrong) == 2
         assert said in capsys.readouterr().err

@@ -18,7 +18,7 @@ class Corrupt:
     """Folder of the corrupted set; started again with the same options, it goes on where it stopped."""
     names: tuple[str, ...] = ("c",)
     """Corruptions by name; c is the fifteen, c-extra the four beside them, c-bar the ten of C̄."""
-    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    severities: tuple[Literal[1, 2, 3, 4, 5], ...] = (1, 2, 3, 4, 5)
     """Which severities, in the layout of folders."""
     layout: Literal["auto", "npy", "folder"] = "auto"
     """npy as CIFAR-10-C, folder as ImageNet-C; auto is that of the source."""
@@ -26,6 +26,9 @@ class Corrupt:
     """Whose parameters; auto is CIFAR-10-C's for pictures below 100 pixels, else ImageNet-C's."""
     frost: Path | None = None
     """Folder with the benchmark's frost1.png to frost5.jpg; without it frost is drawn, and says so."""
+    otherwise: tuple[Literal["rounded", "swapped", "centred", "normalised", "resaved"], ...] = ()
+    """Depart from the published code: levels rounded and not cut down; pixels of glass blur swapped and not copied;
+    streaks of motion and snow both ways; kernels of defocus that sum to 1; pictures through JPEG of quality 85."""
     limit: Count = None
     """Only so many test pictures, every class with its share."""
     shard: str = "1/1"
@@ -40,7 +43,7 @@ class Corrupt:
     def run(self) -> None:
         """Write what is missing."""
         from mechaug.data.sources import load
-        from mechaug.evaluation.corruptions import drawn_frost, load_frost, profile_of
+        from mechaug.evaluation.corruptions import Variant, drawn_frost, load_frost, profile_of
         from mechaug.evaluation.export import Manifest, export
         from mechaug.progress import Line
 
@@ -53,12 +56,16 @@ class Corrupt:
         names = _names(self.names, profile)
         ice = drawn_frost() if self.frost is None else load_frost(self.frost)
         textures = "official" if ice.official else "procedural"
-        manifest = Manifest(self.data, len(data.test), layout, profile, self.seed, textures)
-        with Line() as line:
-            written = export(
-                data.test, data.classes, self.out, manifest, names, self.severities,
-                shard=shard, ice=ice, device=device_of(self.device), watch=line,
-            )  # fmt: skip
+        variant = Variant(**dict.fromkeys(self.otherwise, True))
+        manifest = Manifest(self.data, len(data.test), layout, profile, self.seed, textures, variant)
+        try:
+            with Line() as line:
+                written = export(
+                    data.test, data.classes, self.out, manifest, names, self.severities,
+                    shard=shard, ice=ice, device=device_of(self.device), watch=line,
+                )  # fmt: skip
+        except ValueError as error:  # pictures that a corruption does not take, such as those larger than the textures
+            raise UserError(str(error)) from error
         if "frost" in names:
             say(f"frost: {textures} textures")
         say(f"{written} written to {self.out}" if written else f"nothing was missing in {self.out}")

@@ -17,8 +17,8 @@ import torch
 
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
-from mechaug.evaluation.corruptions import SEVERITIES, Frost, Profile, corrupt
-from mechaug.evaluation.official import MANIFEST
+from mechaug.evaluation.corruptions import PUBLISHED, SEVERITIES, Frost, Profile, Variant, corrupt
+from mechaug.evaluation.official import INDEX, MANIFEST
 from mechaug.files import write_file, write_text
 from mechaug.keys import Key
 from mechaug.types import Bytes
@@ -43,6 +43,7 @@ class Manifest:
         profile: whose parameters.
         seed: of all draws.
         frost: "official" or "procedural" textures.
+        variant: in what it departs from the published code.
         version: of mechaug.
     """
 
@@ -52,6 +53,7 @@ class Manifest:
     profile: Profile
     seed: int
     frost: Literal["official", "procedural"]
+    variant: Variant = PUBLISHED
     version: str = VERSION
 
 
@@ -71,7 +73,7 @@ def export(
     """Write corrupted pictures, or what is left of them.
 
     Args:
-        pictures: the clean test pictures, in the order of the files.
+        pictures: the clean test pictures.
         classes: the names of their labels.
         folder: where to write.
         manifest: what this is.
@@ -90,6 +92,8 @@ def export(
         OSError: the folder cannot be written.
     """
     _claim(folder, manifest)
+    pictures = pictures.rows(pictures.index.argsort())
+    write_file(folder / INDEX, lambda temporary: _save(temporary, pictures.index.numpy()))
     if manifest.layout == "npy":
         if tuple(severities) != SEVERITIES:
             raise UserError("the .npy layout holds all five severities in one file: leave --severities out")
@@ -131,8 +135,11 @@ class _Work:
         key = Key(self.manifest.seed).fold("corruptions")
         for start in range(0, len(self.pictures), _AT_ONCE):
             part = self.pictures.rows(slice(start, start + _AT_ONCE))
-            pixels, keys = part.pixels.to(self.device), key.at(part.index)
-            yield part, corrupt(pixels, name, severity, keys, profile=self.manifest.profile, ice=self.ice).cpu()
+            made = corrupt(
+                part.pixels.to(self.device), name, severity, key.at(part.index), profile=self.manifest.profile,
+                ice=self.ice, variant=self.manifest.variant,
+            )  # fmt: skip
+            yield part, made.cpu()
             self.watch.advance(len(part), f"{name} {severity}")
 
     def write_array(self, piece: _Piece) -> None:
