@@ -40,11 +40,10 @@ def test_a_patch_of_noise_has_the_published_size_place_and_strength() -> None:
     for noisy, side, across, down, sigma in zip(
         (y != 0.5).any(1), sides, few.across, few.down, few.sigma, strict=False
     ):
-        row, column, half = int(down * 32), int(across * 32), int(side) // 2
+        rows, columns = (slice(max(0, int(p * 32) - int(side) // 2), int(p * 32) - int(side) // 2 + int(side))
+                         for p in (down, across))  # fmt: skip
         expected = torch.zeros(32, 32, dtype=torch.bool)
-        expected[
-            max(0, row - half) : max(0, row - half + side), max(0, column - half) : max(0, column - half + side)
-        ] = 1
+        expected[rows, columns] = True
         assert torch.equal(noisy, expected) or sigma < 1e-3
     centre = few.replace(side=torch.full((64,), 2.0), sigma=torch.full((64,), 0.05))
     noise = heuristic.transform(GREY, centre) - 0.5
