@@ -5,9 +5,12 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 from PIL import ImageOps
+from scipy.stats import chi2_contingency, chisquare, ks_2samp
 
-from mechaug.heuristics.augmix import NOTHING, OPERATIONS, AugMix, AugMixParameters
+from mechaug.heuristics.augmix import OPERATIONS, AugMix, AugMixParameters
+from mechaug.heuristics.chains import NOTHING
 from mechaug.keys import Key
+from torchvision_oracle import recorded, torchvision
 
 NAMES = list(OPERATIONS)
 KEY = Key(5).at(torch.arange(3000))
@@ -111,6 +114,48 @@ def test_draws_follow_the_published_laws() -> None:
     )
     taken = params.operation[params.operation != NOTHING]
     assert torch.allclose(torch.bincount(taken, minlength=9) / len(taken), torch.full((9,), 1 / 9), atol=0.01)
+
+
+def test_severity_is_drawn_anew_for_every_step() -> None:
+    """A fault of a peer: one severity for all."""
+    level = AugMix(severity=10.0).sample(KEY).level
+    assert len(level.unique()) > 0.99 * level.numel()
+    # Uniform from 0.1 to 10: its tenths are equally full.
+    counts = torch.histc(level, 10, 0.1, 10.0)
+    assert chisquare(counts.numpy()).pvalue > 1e-4
+    # Steps of one picture are not tied to each other.
+    assert torch.corrcoef(level.flatten(1).T).fill_diagonal_(0.0).abs().max() < 0.1
+
+
+def test_chains_have_the_distribution_of_torchvision() -> None:
+    """Operations, depth and weights; its levels are whole numbers, and ours are those of the published code."""
+    module = torchvision()
+    theirs, picture, depths, weights = module.AugMix(all_ops=False), torch.zeros(3, 8, 8, dtype=torch.uint8), [], []
+    dirichlet = theirs._sample_dirichlet
+    theirs._sample_dirichlet = lambda params: weights.append(dirichlet(params)) or weights[-1]
+    with recorded(module) as calls:
+        for _ in range(1500):
+            before = len(calls)
+            theirs(picture)
+            depths.append(len(calls) - before)
+    params = AugMix().sample(KEY)
+    taken = params.operation[params.operation != NOTHING]
+    mine = torch.bincount(taken, minlength=9).tolist()
+    spelled = {"autocontrast": "AutoContrast"}
+    other = [
+        sum(spelled.get(name, "".join(part.capitalize() for part in name.split("_"))) == call for call, _ in calls)
+        for name in NAMES
+    ]
+    assert sum(other) == len(calls)
+    assert chi2_contingency(np.array([mine, other])).pvalue > 1e-4
+    # Three chains of one to three steps: 3 to 9 in all.
+    ours = (params.operation != NOTHING).sum((1, 2))
+    counted = [torch.bincount(t, minlength=10)[3:].numpy() for t in (ours, torch.tensor(depths))]
+    assert chi2_contingency(np.array(counted)).pvalue > 1e-4
+    # They draw the share of the clean picture first, then the chains' weights.
+    clean, chains = torch.cat(weights[0::2]), torch.cat(weights[1::2])
+    assert ks_2samp(params.mix.numpy(), clean[:, 1].numpy()).pvalue > 1e-4
+    assert ks_2samp(params.weights.flatten().numpy(), chains.flatten().numpy()).pvalue > 1e-4
 
 
 def test_what_is_not_taken_is_at_the_end_of_a_chain() -> None:

@@ -1,8 +1,7 @@
-"""The command line: `mechaug study | train | evaluate | compare | corrupt | show | report`.
+"""The command line: `mechaug study | train | evaluate | compare | corrupt | review | show | report`.
 
-Each command is a file in `commands`.
-
-Only the standard library and tyro are imported at the top, so that help is quick and a mistyped option costs nothing.
+Each command is a file in `commands`. Only the standard library and tyro are imported at the top, so that help is quick
+and a mistyped option costs nothing.
 """
 
 import errno
@@ -16,6 +15,7 @@ from mechaug.commands.compare import Compare
 from mechaug.commands.corrupt import Corrupt
 from mechaug.commands.evaluate import Evaluate
 from mechaug.commands.report import Report
+from mechaug.commands.review import Review
 from mechaug.commands.show import Show
 from mechaug.commands.study import Study
 from mechaug.commands.train import Train
@@ -30,6 +30,7 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Corrupt, tyro.conf.subcommand("corrupt")]
+    | Annotated[Review, tyro.conf.subcommand("review")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Report, tyro.conf.subcommand("report")]
 )
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_guarded(command))
 
 
-def _guarded(command: Study | Train | Evaluate | Compare | Corrupt | Show | Report) -> int:
+def _guarded(command: Study | Train | Evaluate | Compare | Corrupt | Review | Show | Report) -> int:
     """Run a command; what the user can mend becomes one sentence on standard error."""
     from mechaug.training.engine import StoppedError
 

@@ -28,8 +28,9 @@ OPERATIONS: Final[Mapping[str, ops.Operation]] = {
     "solarize": ops.solarize,
     "shear_x": ops.shear_x,
     "shear_y": ops.shear_y,
-    "translate_x": ops.translate_x,
-    "translate_y": ops.translate_y,
+    # By whole pixels, between which nothing is to be interpolated.
+    "translate_x": ops.shift_x,
+    "translate_y": ops.shift_y,
 }
 """The nine operations of the published method; its authors left out those that the corruption benchmarks contain."""
 

@@ -79,13 +79,14 @@ def equalize(levels: Levels, _magnitude: PerImage) -> Levels:
         levels: grey levels.
         _magnitude: not used.
     """
-    brightest = levels.amax((2, 3)).long()[..., None]
     places = levels.long()
     counts = _histograms(places)
-    step = (counts.sum(2, keepdim=True) - counts.gather(2, brightest)) // 255
-    darker = counts.cumsum(2) - counts
-    table = ((step // 2 + darker) // step.clamp(min=1)).clamp(max=255)
-    identity = torch.arange(256, device=levels.device)
+    brightest = counts.gather(2, levels.amax((2, 3)).long()[..., None])
+    # Quotients of whole numbers, cut: in float64 they are exact, and far faster than in int64.
+    step = ((counts.sum(2, keepdim=True) - brightest).double() / 255).floor_()
+    darker = (counts.cumsum(2) - counts).double()
+    table = darker.add_((step / 2).floor_()).div_(step.clamp(min=1.0)).floor_().clamp_(max=255.0)
+    identity = torch.arange(256.0, dtype=torch.float64, device=levels.device)
     return _look_up(places, torch.where(step == 0, identity, table))
 
 
@@ -153,6 +154,18 @@ def translate_y(levels: Levels, pixels: PerImage) -> Levels:
     return moved(levels, pixels, 1, 2, "bilinear")
 
 
+@Operation
+def shift_x(levels: Levels, pixels: PerImage) -> Levels:
+    """Move to the left by whole pixels: `translate_x` without interpolation, black outside."""
+    return moved(levels, pixels, 0, 2, "nearest")
+
+
+@Operation
+def shift_y(levels: Levels, pixels: PerImage) -> Levels:
+    """Move up by whole pixels: `translate_y` without interpolation, black outside."""
+    return moved(levels, pixels, 1, 2, "nearest")
+
+
 def turned(levels: Levels, degrees: PerImage, resampling: Resampling) -> Levels:
     """Turn counter-clockwise about the centre (`Image.rotate`, black outside).
 
@@ -210,11 +223,14 @@ def _nearest(levels: Levels, matrix: Float[Tensor, "b 2 3"]) -> Levels:
     start = matrix[:, :, 2] + matrix[:, :, 0] * 0.5 + matrix[:, :, 1] * 0.5
     start, steps = ((value * _ONE + 0.5).floor().long()[..., None, None] for value in (start, matrix[:, :, :2]))
     across, down = torch.arange(width, device=levels.device), torch.arange(height, device=levels.device)[:, None]
-    column, row = (start[:, i] + steps[:, i, 0] * across + steps[:, i, 1] * down >> 16 for i in (0, 1))
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    place = row.mul_(width).add_(column).clamp_(0, height * width - 1).flatten(1)[:, None]
-    found = levels.flatten(2).gather(2, place.expand(-1, levels.shape[1], -1)).view_as(levels)
-    return found.mul_(inside[:, None])
+    # A black frame of one pixel is what lies outside.
+    column, row = (
+        (start[:, i] + steps[:, i, 0] * across + steps[:, i, 1] * down >> 16).clamp_(-1, size)
+        for i, size in ((0, width), (1, height))
+    )
+    place = row.add_(1).mul_(width + 2).add_(column).add_(1).flatten(1)[:, None]
+    framed = functional.pad(levels, (1, 1, 1, 1)).flatten(2)
+    return framed.gather(2, place.expand(-1, levels.shape[1], -1)).view_as(levels)
 
 
 def _bilinear(levels: Levels, matrix: Float[Tensor, "b 2 3"]) -> Levels:
@@ -232,7 +248,7 @@ def _bilinear(levels: Levels, matrix: Float[Tensor, "b 2 3"]) -> Levels:
     # Pillow drops the fraction of a float64 number. A whole number may come out smaller here, by what float32 loses of
     # the two coordinates (side · 2⁻²² pixels at most) times the steepest slope, 255 grey levels a pixel.
     rounding = 255.0 * max(height, width) * 2.0**-22
-    return sampled.add_(rounding).floor_().mul_(inside[:, None])
+    return sampled.add_(rounding).mul_(inside[:, None].to(sampled.dtype)).floor_()
 
 
 def _histograms(levels: Int64[Tensor, "b c h w"]) -> Int64[Tensor, "b c 256"]:
