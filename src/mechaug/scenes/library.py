@@ -13,6 +13,7 @@ from torch.distributions import LogNormal, Normal
 
 from mechaug import mechanisms as m
 from mechaug.mechanisms.colour import BALANCED_MIRED
+from mechaug.scenes.balance import Balance
 from mechaug.scenes.camera import CAMERAS, Camera, Ev100
 from mechaug.scenes.relations import Band, Linear, Lookup, Power, Relation, Sometimes
 from mechaug.scenes.scene import Scene
@@ -172,6 +173,22 @@ def drone() -> Scene:
     return Scene(variables, chain)
 
 
+def relighting() -> Scene:
+    """The colour of the light alone, set and not shifted: for pictures in which it is tied to what they show.
+
+    - hour_h: 5 to 21, from dawn to dusk; latitude 45°.
+    - lamp_lux: 2 to 100 lux, what is there after sunset.
+    - cast_mired: as elsewhere, but without an error of its own.
+    """
+    variables = (
+        *daylight((5.0, 21.0), latitude_deg=45.0, fog_share=0.0),
+        Variable("lamp_lux", "lux", (2.0, 100.0), scale="log", low=0.01),
+        _illuminance("daylight_lux", "lamp_lux"),
+        *_colour(LIGHT_COLOUR, error_mired=0.0),
+    )
+    return Scene(variables, m.Chain(Balance(), m.Illuminant(mired="cast_mired")))
+
+
 def _illuminance(*sources: str) -> Variable:
     """All light on the scene: the sum of what its sources give."""
     return Variable("illuminance_lux", "lux", Linear((1.0,) * len(sources)), sources, scale="log", low=0.01, high=2e5)
@@ -180,16 +197,21 @@ def _illuminance(*sources: str) -> Variable:
 def _light_and_camera(camera: Camera, colour: Relation) -> tuple[Variable, ...]:
     """From `illuminance_lux` to what the camera makes of it."""
     return (
-        Variable("illuminant_mired", "mired", colour, ("illuminance_lux",), low=60.0, high=550.0),
-        Variable(
-            "cast_mired", "mired", Linear((_CAST_LEFT,), (1 - _CAST_LEFT) * BALANCED_MIRED, 8.0), ("illuminant_mired",),
-            low=60.0, high=550.0,
-        ),
+        *_colour(colour, error_mired=8.0),
         Variable("ev100", "EV", Ev100(), ("illuminance_lux",)),
         Variable("metering_error_ev", "EV", Normal(0.0, 0.5), low=-3.0, high=3.0),
         Variable("metered_ev", "EV", Linear((1.0, 1.0)), ("ev100", "metering_error_ev")),
         *camera.variables(),
     )  # fmt: skip
+
+
+def _colour(law: Relation, *, error_mired: float) -> tuple[Variable, ...]:
+    """The light's colour, and what a white balance leaves of it."""
+    left = Linear((_CAST_LEFT,), (1 - _CAST_LEFT) * BALANCED_MIRED, error_mired)
+    return (
+        Variable("illuminant_mired", "mired", law, ("illuminance_lux",), low=60.0, high=550.0),
+        Variable("cast_mired", "mired", left, ("illuminant_mired",), low=60.0, high=550.0),
+    )
 
 
 def _hand_held(camera: Camera, *, crop: float, hours: tuple[float, float], quality: tuple[float, float]) -> Scene:
