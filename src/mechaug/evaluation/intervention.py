@@ -7,6 +7,7 @@ augmentation for simulating interventions", ICML 2021). Composition and effectiv
 The embedded signs come with their renderer, so all five can be measured.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,7 +35,8 @@ EXPLAINS: Final = 0.5
 PRESERVES: Final = 0.99
 """Least share of pictures whose label must survive."""
 
-_STEPS: Final = 25
+_STEPS: Final = 9
+_HALVINGS: Final = 4
 _RULER_PICTURES: Final = 1000
 _RIDGE: Final = 1e-3
 
@@ -185,9 +187,11 @@ def _nearest(
     step = (ends[1] - ends[0]) / (_STEPS - 1)
     for value in torch.linspace(*ends, _STEPS).tolist():
         best, away = _nearer(best, away, torch.full_like(best, value), changed, labels, causes, variable)
-    for part in (0.5, -0.5, 0.25, -0.25):
-        tried = (best + part * step).clamp(*ends)
-        best, away = _nearer(best, away, tried, changed, labels, causes, variable)
+    for halving in range(1, _HALVINGS + 1):
+        middle = best
+        for side in (-1, 1):
+            tried = (middle + side * step / 2**halving).clamp(*ends)
+            best, away = _nearer(best, away, tried, changed, labels, causes, variable)
     return best, away
 
 
@@ -223,6 +227,7 @@ def _own_class_nearest(changed: Image, labels: Labels, causes: Nuisances) -> Ten
     return distances.argmin(0) == labels
 
 
+@functools.cache
 def _ruler(variable: str, ends: tuple[float, float]) -> tuple[Callable[[Image], PerImage], float]:
     """A regressor that reads the nuisance, fitted to renders in which it depends on nothing, and its R² on others."""
     key = Key(1).fold("ruler").at(torch.arange(2 * _RULER_PICTURES))

@@ -56,9 +56,9 @@ class Balance(Mechanism[BalanceParams]):
     default), on the locus from 40 to 450 mired; its matrix is undone. p = 1 is the grey world, and a large p trusts the
     brightest light.
 
-    With strength 1, the colour that the light had leaves no trace but where channels were clipped. What the picture
-    shows is not grey in that mean, so that the light it is left with is D65 plus an error that depends on the picture
-    alone.
+    With strength 1 the light's colour leaves no trace in a picture of grey things, and little in others: matrices mix
+    the channels of coloured things, and clipping forgets. What the picture shows is not grey in that mean, so that the
+    light it is left with is D65 plus an error that depends on the picture, and not on the light that was there.
 
     Args:
         strength: law of the part of the colour, in mired from D65, that is taken out.

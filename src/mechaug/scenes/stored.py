@@ -1,6 +1,5 @@
 """Scenes as files: one JSON object with the version of its form."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,7 @@ TYPES: Final[Mapping[str, type]] = {
 """What may occur in a stored scene or in its parameters, by name."""
 
 
-def write_scene(scene: Scene, path: Path | os.PathLike[str]) -> None:
+def write_scene(scene: Scene, path: Path | str) -> None:
     """Write a scene, whole or not at all.
 
     Raises:
@@ -58,7 +57,7 @@ def write_scene(scene: Scene, path: Path | os.PathLike[str]) -> None:
     write_text(Path(path), text + "\n")
 
 
-def read_scene(path: Path | os.PathLike[str]) -> Scene:
+def read_scene(path: Path | str) -> Scene:
     """Read a scene.
 
     Raises:
