@@ -18,8 +18,8 @@ SCENE = library.relighting()
 NOTHING = m.Illuminant(mired=153.75, tint_duv=0.0)
 
 
-def report(augmentation: m.Mechanism) -> InterventionReport:
-    return intervention_report(augmentation, SCENE, TIED)
+def report(augmentation: m.Mechanism, count: int = 60) -> InterventionReport:
+    return intervention_report(augmentation, SCENE, TIED, count=count)
 
 
 def verdicts(found: InterventionReport) -> dict[str, bool]:
@@ -27,7 +27,7 @@ def verdicts(found: InterventionReport) -> dict[str, bool]:
 
 
 def test_do_is_an_intervention() -> None:
-    found = report(SCENE.do(illuminant_mired=(100.0, 400.0)))
+    found = report(SCENE.do(illuminant_mired=(100.0, 400.0)), count=200)
     assert found.holds, found.text()
     assert found.dependence_before > 0.7 and found.ruler > 0.85
     assert "simulates do(illuminant_mired)" in found.text()

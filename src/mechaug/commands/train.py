@@ -16,7 +16,7 @@ class Train:
     out: Path = Path("runs/train")
     """Folder of the model; started again with the same options, it goes on where it stopped."""
     method: str = "camera"
-    """none, flip-crop, augmix, augmix-jsd, camera or camera-jsd."""
+    """none, flip-crop, augmix, augmix-jsd, camera, camera-jsd or scene."""
     seed: int = 0
     """Of the weights, the order and the augmentation."""
     training: Training = field(default_factory=Training)
