@@ -91,7 +91,7 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
             without an inverse distribution function.
     """
     where = f"{owner}({name}=…)"
-    if isinstance(law, str):
+    if isinstance(law, str) and law.isidentifier():
         # Which variables there are, and whether their units fit, the scene knows that will hold the mechanism.
         return
     if isinstance(law, Distribution):

@@ -3,7 +3,8 @@
 from mechaug.scenes import library
 from mechaug.scenes.balance import Balance, BalanceParams
 from mechaug.scenes.camera import CAMERAS, AutoExposure, Camera, Ev100, Programme
-from mechaug.scenes.relations import Band, Changed, Linear, Lookup, Power, Quantiles, Relation, Sometimes
+from mechaug.scenes.relations import Band, Changed, Linear, Lookup, Power, Relation
+from mechaug.scenes.roots import Quantiles, Sometimes
 from mechaug.scenes.scene import Scene, SceneNoise, SceneParams
 from mechaug.scenes.sky import SunElevation
 from mechaug.scenes.stored import TYPES, read_scene, write_scene

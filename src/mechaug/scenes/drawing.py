@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from torch.distributions import Distribution
 
-from mechaug.scenes.relations import Changed, Relation, Sometimes
+from mechaug.scenes.relations import Changed, Relation
+from mechaug.scenes.roots import Sometimes
 from mechaug.scenes.variable import Variable, VariableLaw, in_order
 
 _WIDTH: Final = 152

@@ -11,7 +11,8 @@ from typing import Final
 import torch
 
 from mechaug.keys import Key
-from mechaug.scenes.relations import Changed, Quantiles, Relation, Values
+from mechaug.scenes.relations import Changed, Relation, Values
+from mechaug.scenes.roots import Quantiles
 from mechaug.scenes.variable import Variable, VariableLaw, in_order, unknown
 from mechaug.types import PerImage
 

@@ -15,7 +15,8 @@ from mechaug import mechanisms as m
 from mechaug.mechanisms.colour import BALANCED_MIRED
 from mechaug.scenes.balance import Balance
 from mechaug.scenes.camera import CAMERAS, Camera, Ev100
-from mechaug.scenes.relations import Band, Linear, Lookup, Power, Relation, Sometimes
+from mechaug.scenes.relations import Band, Linear, Lookup, Power, Relation
+from mechaug.scenes.roots import Sometimes
 from mechaug.scenes.scene import Scene
 from mechaug.scenes.sky import LIGHT_COLOUR, MIXED_COLOUR, daylight
 from mechaug.scenes.variable import Variable

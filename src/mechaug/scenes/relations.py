@@ -149,8 +149,8 @@ class Lookup(Relation):
 
     def value(self, parents: Sequence[Values], noise: Values) -> Values:
         """The curve at the parent's value."""
-        (curve,) = _curves(parents[0], self.at, self.at_scale, (self.values,), self.scale)
-        return _unscaled(_with_normal(curve, self.spread, noise), self.scale)
+        (curve,) = curves(parents[0], self.at, self.at_scale, (self.values,), self.scale)
+        return unscaled(_with_normal(curve, self.spread, noise), self.scale)
 
 
 @final
@@ -183,82 +183,8 @@ class Band(Relation):
 
     def value(self, parents: Sequence[Values], noise: Values) -> Values:
         """A point of the range that belongs to the parent's value."""
-        low, high = _curves(parents[0], self.at, self.at_scale, (self.low, self.high), self.scale)
-        return _unscaled(low + (high - low) * noise, self.scale)
-
-
-@final
-@dataclass(frozen=True)
-class Sometimes(Relation):
-    """A law that holds for a share of the images, and one value for the others.
-
-    Args:
-        share: of the images that follow the law, 0 to 1.
-        law: a number, a range or a distribution.
-        otherwise: the others' value; what does nothing, such as an infinite visibility.
-        scale: on which scale a range is uniform.
-    """
-
-    share: float
-    law: int | float | tuple[int | float, int | float] | Distribution
-    otherwise: float
-    scale: Scale = "linear"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"Sometimes(share=…) is a share from 0 to 1, not {self.share!r}")
-        check_law("Sometimes", "law", self.law, self._meaning)
-
-    @property
-    def _meaning(self) -> Quantity:
-        return Quantity("", 0.0, self.scale)
-
-    def units(self) -> Units:
-        """No parent."""
-        return Units((), ANY)
-
-    def value(self, parents: Sequence[Values], noise: Values) -> Values:
-        """The law's values where the noise is below `share`."""
-        del parents
-        happens = noise < self.share
-        if isinstance(self.law, int | float):
-            drawn = torch.full_like(noise, float(self.law))
-        else:
-            # The part of the noise that decides is spent; what is left of it is uniform again.
-            inner = torch.where(happens, noise / max(self.share, 1e-12), 0.5)
-            drawn = at_quantile(self.law, inner.clamp(1e-12, 1 - 1e-12), self._meaning).double()
-        return torch.where(happens, drawn, self.otherwise)
-
-
-@final
-@dataclass(frozen=True)
-class Quantiles(Relation):
-    """A distribution as it was measured: equally spaced quantiles, straight between them.
-
-    Args:
-        values: ascending, from the smallest to the largest; at least two.
-        scale: on which scale it is straight between them.
-    """
-
-    values: tuple[float, ...]
-    scale: Scale = "linear"
-
-    def __post_init__(self) -> None:
-        if len(self.values) < 2 or any(a > b for a, b in itertools.pairwise(self.values)):
-            raise ValueError("Quantiles(values=…) takes at least two numbers in ascending order")
-        if self.scale == "log" and self.values[0] <= 0:
-            raise ValueError("Quantiles: on a log scale every value is positive")
-
-    def units(self) -> Units:
-        """No parent."""
-        return Units((), ANY)
-
-    def value(self, parents: Sequence[Values], noise: Values) -> Values:
-        """The value at the quantile that the noise is."""
-        del parents
-        places = tuple(index / (len(self.values) - 1) for index in range(len(self.values)))
-        (curve,) = _curves(noise, places, "linear", (self.values,), self.scale)
-        return _unscaled(curve, self.scale)
+        low, high = curves(parents[0], self.at, self.at_scale, (self.low, self.high), self.scale)
+        return unscaled(low + (high - low) * noise, self.scale)
 
 
 @final
@@ -333,10 +259,21 @@ def _with_normal(values: Values, spread: float, noise: Values) -> Values:
     return values + spread * torch.special.ndtri(noise) if spread else values
 
 
-def _curves(
-    parent: Values, at: tuple[float, ...], at_scale: Scale, curves: tuple[tuple[float, ...], ...], scale: Scale
+def curves(
+    parent: Values, at: tuple[float, ...], at_scale: Scale, through: tuple[tuple[float, ...], ...], scale: Scale
 ) -> list[Values]:
-    """Curves through points, on the scale of their values."""
+    """Curves through points, straight between them and level beyond.
+
+    Args:
+        parent: where to look.
+        at: where the points are, ascending.
+        at_scale: on which scale of the parent they are straight.
+        through: the points' values, one tuple per curve.
+        scale: on which scale of the values they are straight.
+
+    Returns:
+        One tensor per curve, on the scale of the values: see `unscaled`.
+    """
 
     def scaled(numbers: tuple[float, ...], kind: Scale) -> Tensor:
         exact = torch.tensor(numbers, dtype=torch.float64, device=parent.device)
@@ -348,7 +285,7 @@ def _curves(
     left = torch.bucketize(place, knots[1:-1], right=True)
     share = (place - knots[left]) / (knots[left + 1] - knots[left])
     found = []
-    for curve in curves:
+    for curve in through:
         points = scaled(curve, scale)
         below, above = points[left], points[left + 1]
         # Between equal points nothing is computed: both may be infinite.
@@ -356,5 +293,6 @@ def _curves(
     return found
 
 
-def _unscaled(values: Values, scale: Scale) -> Values:
+def unscaled(values: Values, scale: Scale) -> Values:
+    """Values from the scale that they were computed on."""
     return values.exp() if scale == "log" else values

@@ -12,7 +12,8 @@ from typing import Final, final
 
 import torch
 
-from mechaug.scenes.relations import Lookup, Power, Quantiles, Relation, Sometimes, Units, Values
+from mechaug.scenes.relations import Lookup, Power, Relation, Units, Values
+from mechaug.scenes.roots import Quantiles, Sometimes
 from mechaug.scenes.variable import Variable, VariableLaw
 
 
