@@ -12,7 +12,7 @@ from mechaug.evaluation.intervention import InterventionReport, intervention_rep
 from mechaug.heuristics.augmix import AugMix
 from mechaug.scenes import Scene, Variable, library
 
-RESULT = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "0.1.0" / "confounding.json"
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "0.1.0"
 TIED = signs(200, 0, confounding=0.95)
 SCENE = library.relighting()
 NOTHING = m.Illuminant(mired=153.75, tint_duv=0.0)
@@ -79,10 +79,11 @@ def test_confounding_is_as_stated() -> None:
 
 
 def test_the_committed_result_meets_the_goal() -> None:
-    record = json.loads(RESULT.read_text(encoding="utf-8"))
+    record = json.loads((RESULTS / "confounding.json").read_text(encoding="utf-8"))
     kept = {row["name"]: [run["kept"] for run in row["runs"]] for row in record["methods"]}
     assert record["confounding"] == 0.95 and all(len(runs) == 3 for runs in kept.values())
     assert min(kept["scene-do"]) >= 0.9
     assert max(kept["plain"]) < 0.8 and max(kept["augmix"]) < 0.8 and max(kept["augmix-jsd"]) < 0.8
-    told = {row["augmentation"]: row["holds"] for row in record["interventions"]}
-    assert told == {"scene-do": True, "augmix": False, "nothing": False}
+    reports = json.loads((RESULTS / "interventions.json").read_text(encoding="utf-8"))["reports"]
+    assert [row["augmentation"] for row in reports if row["holds"]] == ["scene-do"]
+    assert "augmix" in [row["augmentation"] for row in reports]
