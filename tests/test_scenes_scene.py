@@ -93,6 +93,17 @@ def test_a_counterfactual_keeps_the_noise() -> None:
     assert torch.equal(SCENE.do(illuminance_lux=5.0)(x, key), SCENE.apply(x, twin.rows(torch.arange(4))))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_twins_are_exact_on_another_device() -> None:
+    dark = SCENE.do(illuminance_lux=5.0)
+    here, there = dark.sample(KEY), dark.sample(KEY.to("cuda")).to("cpu")
+    assert torch.equal(here.units, there.units)
+    assert torch.equal(here.values, there.values)
+    observed = SCENE.sample(KEY.to("cuda"))
+    twin = SCENE.counterfactual(observed, {"illuminance_lux": 5.0})
+    assert torch.equal(twin.values.cpu(), here.values) and torch.equal(twin.units, observed.units)
+
+
 def test_evaluation_needs_no_key() -> None:
     noise = SCENE.noise(KEY)
     assert torch.equal(SCENE.evaluate(noise).values, SCENE.evaluate(noise).values)
