@@ -172,6 +172,13 @@ def test_scenes_are_files(tmp_path) -> None:
         (lambda text: '{"type": "Jpeg"}', "holds no scene"),
         (lambda text: "[]", "holds no scene"),
         (lambda text: text.replace('"low": 0.01', '"low": 1e9'), "outside"),
+        (lambda text: text.replace('"name": "iso"', '"name": 7'), "cannot|can be used"),
+        (lambda text: text.replace('"factor": 2.5', '"factor": "2.5"'), "can be used"),
+        (
+            lambda text: text.replace('"otherwise": {', '"otherwise": [{').replace('"inf"\n   }', '"inf"\n   }]'),
+            "can be",
+        ),
+        (lambda text: text[: text.index('"scene"')] + '"scene": 5}', "holds no scene"),
     ],
 )
 def test_a_damaged_file_is_one_sentence(tmp_path, change, said: str) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from mechaug.laws import Quantity, Scale, at_quantile, check_law
+from mechaug.laws import Law, Quantity, Scale, at_quantile, check_law
 
 Values: TypeAlias = Float[Tensor, "b"]
 """One value per image, in float64."""
@@ -208,7 +208,7 @@ class Changed(Relation):
         if not (0 < self.factor < math.inf and math.isfinite(self.shift)):
             raise ValueError(f"a soft intervention multiplies by a positive number and adds a finite one, not {self!r}")
         if not isinstance(self.law, Relation):
-            check_law("Changed", "law", self.law, self._meaning)
+            check_inner("Changed", self.law, self._meaning)
 
     @property
     def _meaning(self) -> Quantity:
@@ -227,6 +227,17 @@ class Changed(Relation):
         else:
             before = at_quantile(self.law, noise, self._meaning).double()
         return self.factor * before + self.shift
+
+
+def check_inner(kind: str, law: Law, meaning: Quantity) -> None:
+    """Refuse what cannot be a law within a relation.
+
+    Raises:
+        TypeError, ValueError: as `mechaug.laws.check_law`, or the law is a name: parents are named by the variable.
+    """
+    if isinstance(law, str):
+        raise TypeError(f"{kind}(law=…) is a number, a range or a distribution, not the name {law!r}")
+    check_law(kind, "law", law, meaning)
 
 
 def _check_parents(relation: Relation, name: str, numbers: tuple[float, ...]) -> None:

@@ -8,8 +8,8 @@ from typing import final
 import torch
 from torch.distributions import Distribution
 
-from mechaug.laws import Quantity, Scale, at_quantile, check_law
-from mechaug.scenes.relations import ANY, Relation, Units, Values, curves, unscaled
+from mechaug.laws import Quantity, Scale, at_quantile
+from mechaug.scenes.relations import ANY, Relation, Units, Values, check_inner, curves, unscaled
 
 
 @final
@@ -32,7 +32,7 @@ class Sometimes(Relation):
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"Sometimes(share=…) is a share from 0 to 1, not {self.share!r}")
-        check_law("Sometimes", "law", self.law, self._meaning)
+        check_inner("Sometimes", self.law, self._meaning)
 
     @property
     def _meaning(self) -> Quantity:

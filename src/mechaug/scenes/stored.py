@@ -1,5 +1,6 @@
 """Scenes as files: one JSON object with the version of its form."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 from mechaug import mechanisms, spec
 from mechaug.errors import UserError
 from mechaug.files import write_text
+from mechaug.keys import Key
 from mechaug.scenes import balance, camera, relations, roots, sky
 from mechaug.scenes.scene import Scene, SceneNoise, SceneParams
 from mechaug.scenes.variable import Variable
@@ -77,10 +79,17 @@ def read_scene(path: Path | str) -> Scene:
         )
     try:
         stored = spec.loads(text, TYPES)
-    except spec.SpecError as error:
+        if not (isinstance(stored, StoredScene) and isinstance(stored.scene, Scene)):
+            raise UserError(f"{path} holds no scene: give a file that write_scene or `mechaug fit` wrote")
+        # A number that is none shows where it is used: one draw uses them all.
+        values = stored.scene.sample(Key(0).at([0])).values
+    except (spec.SpecError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{path} holds no scene that can be used: {error}") from error
-    if not isinstance(stored, StoredScene):
-        raise UserError(f"{path} holds no scene: give a file that write_scene or `mechaug fit` wrote")
+    for name, value in zip(stored.scene.names, values[0].tolist(), strict=True):
+        if math.isnan(value):
+            raise UserError(f"{path} holds no scene that can be used: its variable {name} comes out as no number")
     return stored.scene
 
 
