@@ -7,8 +7,19 @@ import torch
 from common import RESULTS, environment, pictures, side_by_side, write_json
 
 from mechaug import Key
-from mechaug.scenes import library
+from mechaug.scenes import Scene, library
 from mechaug.scenes.interventions import values_of
+from mechaug.scenes.variable import descendants
+
+
+def fifteen() -> Scene:
+    """`driving` from the light on: fifteen variables and the same chain."""
+    scene = library.driving()
+    kept = descendants(
+        scene.variables, ["illuminance_lux", "metering_error_ev", "visibility_m", "rain_mm_h", "distance_m"]
+    ) - {"fog_share", "daylight_lux"}
+    cut = scene.do(illuminance_lux=(1.0, 1e5)).variables
+    return Scene(tuple(variable for variable in cut if variable.name in kept), scene.chain)
 
 
 def main() -> None:
@@ -22,7 +33,7 @@ def main() -> None:
     x = pictures("signs", given.batch, given.size, "cpu").pictures
     key = Key(seed=0).at(torch.arange(given.batch))
     rows = []
-    for make in (library.driving, library.phone, library.object_crop, library.surveillance, library.drone):
+    for make in (fifteen, library.driving, library.phone, library.object_crop, library.surveillance, library.drone):
         scene = make()
         params = scene.sample(key)
         taken = side_by_side(
@@ -37,8 +48,8 @@ def main() -> None:
         rows.append(
             {
                 "scene": make.__name__,
-                "variables": len(scene.variables),
-                "mechanisms": len(scene.chain.mechanisms),
+                "variable_count": len(scene.variables),
+                "mechanism_count": len(scene.chain.mechanisms),
                 "variables_over_chain": taken["variables"].median_s / chain,
                 "draws_over_chain": taken["draws"].median_s / chain,
                 **taken,
