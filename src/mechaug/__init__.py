@@ -1,7 +1,8 @@
 """mechaug: augment data through the mechanisms that form a picture, and measure how robust models became.
 
-The rooms: `mechanisms` (causes with units), `heuristics` (published baselines behind the same two verbs), `data`,
-`training`, `evaluation`, `reports`; `mechaug.study` is the main job, and `mechaug --help` the command line.
+The rooms: `mechanisms` (causes with units), `scenes` (what causes what), `heuristics` (published baselines behind the
+same two verbs), `data`, `training`, `evaluation`, `reports`; `mechaug.study` is the main job, and `mechaug --help` the
+command line.
 """
 
 from typing import TYPE_CHECKING, Any

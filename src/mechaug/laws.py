@@ -1,8 +1,8 @@
 """Laws: where one parameter comes from, and quantities: what a parameter means.
 
-A law is a number, a range `(low, high)` or a `torch.distributions` object with an inverse distribution function. A
-quantity says what a mechanism's field is measured in, which values exist, on which scale a range is uniform, which
-value does nothing and which values are mild and strong.
+A law is a number, a range `(low, high)`, a `torch.distributions` object with an inverse distribution function, or the
+name of a scene's variable. A quantity says what a mechanism's field is measured in, which values exist, on which scale
+a range is uniform, which value does nothing and which values are mild and strong.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ from torch.distributions import Distribution
 
 from mechaug.keys import Key
 
-Law: TypeAlias = int | float | tuple[int | float, int | float] | Distribution
-"""A number, a range (low, high), or a distribution."""
+Law: TypeAlias = int | float | tuple[int | float, int | float] | Distribution | str
+"""A number, a range (low, high), a distribution, or the name of a variable of the scene that holds the mechanism."""
 
 Scale: TypeAlias = Literal["linear", "log"]
 """On which scale a range is uniform: ratios (visibility, exposure time, ISO) are uniform in their logarithm."""
@@ -91,6 +91,9 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
             without an inverse distribution function.
     """
     where = f"{owner}({name}=…)"
+    if isinstance(law, str) and law.isidentifier():
+        # Which variables there are, and whether their units fit, the scene knows that will hold the mechanism.
+        return
     if isinstance(law, Distribution):
         if law.batch_shape or law.event_shape:
             raise ValueError(f"{where} takes a distribution of single numbers, not one of shape {law.batch_shape}")
@@ -120,7 +123,8 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
         low = high = law
     else:
         raise TypeError(
-            f"{where} takes a number, a range (low, high) or a torch.distributions object, not {type(law).__name__}"
+            f"{where} takes a number, a range (low, high), a torch.distributions object or a scene variable's name, "
+            f"not {type(law).__name__}"
         )
     if math.isnan(low) or math.isnan(high) or low < meaning.low or high > meaning.high:
         unit = f" {meaning.unit}" if meaning.unit else ""
@@ -143,9 +147,18 @@ def draw_law(law: Law, key: Key, meaning: Quantity) -> Float[Tensor, "..."]:
 
 
 def at_quantile(
-    law: tuple[int | float, int | float] | Distribution, unit: Float[Tensor, "..."], meaning: Quantity
+    law: tuple[int | float, int | float] | Distribution | str, unit: Float[Tensor, "..."], meaning: Quantity
 ) -> Float[Tensor, "..."]:
-    """The float32 values of a range or a distribution at given quantiles, strictly between 0 and 1, in float64."""
+    """The float32 values of a range or a distribution at given quantiles, strictly between 0 and 1, in float64.
+
+    Raises:
+        ValueError: the law names a scene's variable, which has a value in that scene alone.
+    """
+    if isinstance(law, str):
+        raise ValueError(
+            f"a law reads the variable {law!r} of a scene: draw from the Scene that holds the mechanism, "
+            "or give it a number, a range or a distribution"
+        )
     if isinstance(law, tuple):
         low, high = law
         if meaning.scale == "log" and low < high:

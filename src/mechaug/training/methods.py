@@ -9,6 +9,7 @@ from mechaug.errors import UserError
 from mechaug.heuristics.base import About
 from mechaug.heuristics.views import Augmentation, ViewMaker
 from mechaug.mechanisms.compose import overlapping
+from mechaug.scenes import library
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
 
 Family: TypeAlias = Literal["mechanism", "heuristic", "baseline"]
@@ -143,6 +144,11 @@ METHODS: Final[tuple[Method, ...]] = (
     Method(
         "camera-jsd", "Camera + JSD", "mechanism", "The same camera with the Jensen–Shannon consistency over the clean "
         "picture and two of its pictures.", True, object_camera(), CrossEntropy("clean") + JSD_WEIGHT * JSD()
+    ),
+    Method(
+        "scene", "Scene", "mechanism", "Objects cut out of an amateur's photographs, where little light causes blur "
+        "and noise together; cross-entropy on the clean picture and on one of the scene's.", True,
+        library.object_crop(), CrossEntropy("all")
     ),
 )  # fmt: skip
 """Every method that a study can name."""
