@@ -15,6 +15,7 @@ from mechaug.evaluation.corruptions import (
     EXTRA_NAMES,
     NAMES,
     SEVERITIES,
+    Variant,
     bar_names,
     blur,
     corrupt,
@@ -31,6 +32,7 @@ from mechaug.evaluation.corruptions import (
     spatter,
     suite,
 )
+from mechaug.evaluation.corruptions.stored import store
 from mechaug.keys import Key
 from mechaug.mechanisms.relatives import BAR_CORRUPTIONS, COMMON_CORRUPTIONS
 
@@ -136,22 +138,22 @@ class TestAgainstTheReference:
                 assert off.double().mean() < 0.01
 
     @pytest.mark.parametrize("size", [32, 224])
-    @pytest.mark.parametrize("name", ["gaussian_noise", "motion_blur", "fog"])
+    @pytest.mark.parametrize("name", ["gaussian_noise", "speckle_noise", "motion_blur", "fog"])
     def test_random_corruptions_given_the_reference_s_draws(self, name, size):
         clean, severities, pictures = golden(size)
         count, _, height, width = clean.shape
         for severity, expected in zip(severities, pictures(name), strict=True):
             draws = np.random.RandomState(0)
             setting = find_corruption(name).setting(severity, profile_of(height, width))
-            if name == "gaussian_noise":
+            if name in ("gaussian_noise", "speckle_noise"):
                 drawn = torch.from_numpy(draws.normal(size=(count, height, width, 3)))
-                made = noise.gaussian_noise(clean, drawn.permute(0, 3, 1, 2), setting[0])
+                made = store(getattr(noise, name)(clean, drawn.permute(0, 3, 1, 2), setting[0]))
             elif name == "motion_blur":
                 angle = torch.from_numpy(draws.uniform(-45, 45, size=count)).float()
-                made = blur.motion_blur(clean, angle, int(setting[0]), setting[1])
+                made = store(blur.motion_blur(clean, angle, int(setting[0]), setting[1]))
             else:
                 unit = torch.from_numpy(draws.random_sample((count, fog.plasma_draws(height, width))))
-                made = fog.fog(clean, unit, *setting)
+                made = store(fog.fog(clean, unit, *setting))
             off = difference(made, expected)
             assert off.max() <= 1
             assert (off > 0).double().mean() < 1e-3
@@ -162,7 +164,7 @@ class TestAgainstTheReference:
             fall = snow.Snowfall(*setting)
             drawn = [(source.normal(fall.mean, fall.std, (size, size)), source.uniform(-135, -45)) for _ in clean]
             normal = (torch.from_numpy(np.stack([flakes for flakes, _ in drawn])) - fall.mean) / fall.std
-            return snow.snow(clean, normal, torch.tensor([angle for _, angle in drawn]), fall)
+            return store(snow.snow(clean, normal, torch.tensor([angle for _, angle in drawn]), fall))
 
         for off in replayed("snow", size, draw):
             assert off.max() <= 1 and (off > 0).double().mean() < 1e-4
@@ -172,12 +174,10 @@ class TestAgainstTheReference:
         def draw(clean, source, setting):
             splash = spatter.Splash(*setting)
             liquid = np.stack([source.normal(splash.mean, splash.std, (size, size)) for _ in clean])
-            return spatter.spatter(clean, (torch.from_numpy(liquid) - splash.mean) / splash.std, splash)
+            return store(spatter.spatter(clean, (torch.from_numpy(liquid) - splash.mean) / splash.std, splash))
 
         for off in replayed("spatter", size, draw):
-            # The nearest edge is found by its straight distance, and only then measured as the reference does.
-            assert off.double().mean() < 0.1
-            assert off.max() <= (0 if size == 32 else 12)
+            assert off.max() <= 1 and (off > 0).double().mean() < 1e-4
 
     @pytest.mark.parametrize("size", [32, 224])
     def test_elastic_transform_given_the_reference_s_draws(self, size):
@@ -188,22 +188,21 @@ class TestAgainstTheReference:
                 corners.append(source.uniform(-jitter, jitter, size=(3, 2)).astype(np.float32) / jitter)
                 pulls.append([source.uniform(-1, 1, size=(size, size)) for _ in range(2)])
             drawn = torch.from_numpy(np.stack(corners)), torch.from_numpy(np.array(pulls))
-            return elastic.elastic_transform(clean, *drawn, pull, smoothing, jitter)
+            return store(elastic.elastic_transform(clean, *drawn, pull, smoothing, jitter))
 
         for off in replayed("elastic_transform", size, draw):
             assert off.max() <= 1 and (off > 0).double().mean() < 4e-3
 
-    def test_glass_blur_given_the_reference_s_draws(self):
+    @pytest.mark.parametrize("size", [32, 224])
+    def test_glass_blur_given_the_reference_s_draws(self, size):
         def draw(clean, source, setting):
             sigma, distance, passes = setting[0], int(setting[1]), int(setting[2])
-            offsets = np.zeros((len(clean), *glass.glass_draws(32, 32, distance, passes)), dtype=np.int64)
-            for one in offsets.reshape(-1, *offsets.shape[2:]):
-                for row in reversed(one):
-                    for cell in row[::-1]:
-                        cell[::-1] = source.randint(-distance, distance, size=(2,))
-            return glass.glass_blur(clean, torch.from_numpy(offsets), sigma, distance)
+            shape = (len(clean), *glass.glass_draws(size, size, distance, passes))
+            # From the last pixel to the first, each to the right and then down.
+            offsets = source.randint(-distance, distance, size=shape)[..., ::-1, ::-1, ::-1].copy()
+            return store(glass.glass_blur(clean, torch.from_numpy(offsets), sigma, distance))
 
-        for off in replayed("glass_blur", 32, draw):
+        for off in replayed("glass_blur", size, draw):
             assert off.max() <= 1 and (off > 0).double().mean() < 1e-3
 
     @pytest.mark.parametrize("passes", [1, 3])
@@ -219,7 +218,7 @@ class TestAgainstTheReference:
                     for w in range(side - distance, distance, -1):
                         down, right = one[h - distance - 1, w - distance - 1].tolist()
                         picture[:, h, w] = picture[:, h + down, w + right]
-        assert torch.equal(glass.glass_blur(clean, offsets, 0.05, distance), expected)
+        assert torch.equal(store(glass.glass_blur(clean, offsets, 0.05, distance)), expected)
 
     @pytest.mark.parametrize("name", ["gaussian_noise", "shot_noise"])
     def test_noise_in_distribution(self, name):
@@ -379,6 +378,109 @@ class TestFrost:
             corrupt(photos(1, 3, 700, 700), "frost", 1, keys(1))
 
 
+class TestVariants:
+    """What the published code may not have meant, done otherwise."""
+
+    def test_nothing_changes_by_default(self):
+        clean = photos(2)
+        for name in ALL:
+            profile = profiles(name)[0]
+            default = corrupt(clean, name, 3, keys(2), profile=profile, variant=Variant())
+            assert torch.equal(default, corrupt(clean, name, 3, keys(2), profile=profile))
+
+    @pytest.mark.parametrize("name", ["gaussian_noise", "contrast", "zoom_blur", "snow", "plasma_noise"])
+    def test_rounding_takes_the_nearest_level(self, name):
+        clean, profile = photos(8), profiles(name)[-1]
+        cut, nearest = (
+            corrupt(clean, name, 3, keys(8), profile=profile, variant=Variant(rounded=rounded)).int()
+            for rounded in (False, True)
+        )
+        assert set((nearest - cut).unique().tolist()) == {0, 1}
+        between = (cut > 0) & (cut < 255)
+        assert (nearest - cut)[between].double().mean() == pytest.approx(0.5, abs=0.1)
+
+    @pytest.mark.parametrize(("distance", "passes"), [(1, 2), (3, 1), (4, 2)])
+    def test_glass_blur_swaps(self, distance, passes):
+        side = 20
+        clean = photos(2, 3, side, side)
+        offsets = keys(2).integers(-distance, distance, *glass.glass_draws(side, side, distance, passes))
+        expected = clean.clone()
+        for picture, drawn in zip(expected, offsets, strict=True):
+            for one in drawn:
+                for h in range(side - distance, distance, -1):
+                    for w in range(side - distance, distance, -1):
+                        down, right = one[h - distance - 1, w - distance - 1].tolist()
+                        here = picture[:, h, w].clone()
+                        picture[:, h, w] = picture[:, h + down, w + right]
+                        picture[:, h + down, w + right] = here
+        assert torch.equal(store(glass.glass_blur(clean, offsets, 0.05, distance, swapped=True)), expected)
+        # Nothing is lost, as it is where colours are copied.
+        assert torch.equal(expected.flatten(1).sort().values, clean.flatten(1).sort().values)
+
+    def test_streaks_go_both_ways(self):
+        point = torch.zeros(1, 1, 9, 9, dtype=torch.uint8)
+        point[..., 4, 4] = 255
+        level = store(blur.motion_blur(point, torch.tensor([0.0]), 2, 1.0, centred=True))[0, 0]
+        weights = np.exp(-(np.arange(-2, 3) ** 2) / 2)
+        assert level[4].tolist() == [0, 0, *np.trunc(255 * weights / weights.sum()).tolist(), 0, 0]
+        assert torch.equal(level, level.flip(0, 1))
+        for name in ("motion_blur", "snow"):
+            clean = photos(2)
+            centred = corrupt(clean, name, 3, keys(2), variant=Variant(centred=True))
+            assert not torch.equal(centred, corrupt(clean, name, 3, keys(2)))
+
+    def test_defocus_keeps_the_brightness(self):
+        grey = torch.full((1, 3, 40, 40), 200, dtype=torch.uint8)
+        made = [
+            corrupt(grey, "defocus_blur", 5, keys(1), profile="imagenet", variant=Variant(normalised=normalised))
+            for normalised in (False, True)
+        ]
+        assert [int(one[0, 0, 0, 0]) for one in made] == [202, 200]
+
+    def test_what_is_saved_again_is_a_jpeg_file_s(self):
+        clean = photos(2)
+        noisy = corrupt(clean, "gaussian_noise", 3, keys(2))
+        resaved = corrupt(clean, "gaussian_noise", 3, keys(2), variant=Variant(resaved=True))
+        assert torch.equal(resaved, digital.jpeg_compression(noisy, 85))
+
+
+class TestOnAccelerators:
+    """What is computed in another way there: the same, here on the CPU."""
+
+    @pytest.mark.parametrize("quality", [7, 40, 80])
+    @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 21, 40), (3, 101, 77)])
+    def test_the_codec_s_bytes(self, quality, shape):
+        clean = photos(3, *shape)
+        assert torch.equal(digital._by_tensors(clean, quality), digital._by_pillow(clean, quality))
+
+    def test_streaks(self):
+        clean, places = photos(3, 3, 12, 14).float(), keys(3).integers(0, 9, 2, 5)
+        padded, weights = torch.nn.functional.pad(clean, (4,) * 4, mode="replicate"), [0.5, 0.2, 0.1, 0.1, 0.1]
+        sums = [
+            add(torch.zeros_like(clean), padded, weights, places[:, 0], places[:, 1])
+            for add in (blur._add_parts, blur._add_gathered)
+        ]
+        assert torch.equal(*sums)
+
+
+class TestSpatter:
+    def test_distances_are_the_chamfer_s(self):
+        cv2 = pytest.importorskip("cv2")
+        edges = keys(3).field(50, 70) > 2.7
+        for one, ours in zip(edges, spatter._distance(edges), strict=True):
+            theirs = cv2.distanceTransform((~one).numpy().astype(np.uint8), cv2.DIST_L2, 5)
+            assert np.abs(np.minimum(theirs, 20) - ours.numpy()).max() < 1e-3
+        assert (spatter._distance(torch.zeros(1, 4, 4, dtype=torch.bool)) == 20).all()
+
+    def test_what_hangs_together_is_found_by_labels_and_by_growing(self):
+        noise = keys(4).field(2, 60, 60)
+        weak = noise[:, 0] > 0.1
+        strong = weak & (noise[:, 1] > 2)
+        connected = spatter._connected(weak, strong)
+        assert torch.equal(connected, spatter._grown(weak, strong))
+        assert strong.sum() < connected.sum() < weak.sum()
+
+
 class TestRefusals:
     def test_unknown_names_severities(self):
         clean = photos(1)
@@ -409,7 +511,7 @@ class TestFormulas:
         pictures = torch.tensor([100, 100, 250, 3], dtype=torch.uint8).reshape(1, 1, 1, 4)
         normal = torch.tensor([0.5, -0.5, 1.0, -1.0]).reshape(1, 1, 1, 4)
         # 100 ± 0.5·0.1·255 = 112.75 and 87.25; 250 + 25.5 and 3 − 25.5 are clipped.
-        assert noise.gaussian_noise(pictures, normal, 0.1).flatten().tolist() == [112, 87, 255, 0]
+        assert store(noise.gaussian_noise(pictures, normal, 0.1)).flatten().tolist() == [112, 87, 255, 0]
 
     def test_gaussian_noise_has_its_standard_deviation(self):
         grey = torch.full((8, 3, 64, 64), 128, dtype=torch.uint8)
@@ -421,7 +523,7 @@ class TestFormulas:
     def test_shot_noise_is_the_poisson_quantile(self, photons):
         values = torch.arange(256, dtype=torch.uint8)[:, None].repeat(1, 200)[None, None]
         normal = torch.randn(values.shape, generator=torch.Generator().manual_seed(photons))
-        made = noise.shot_noise(values, normal, photons)
+        made = store(noise.shot_noise(values, normal, photons))
         counts = stats.poisson.ppf(stats.norm.cdf(normal.double().numpy()), photons * values.double().numpy() / 255)
         expected = np.trunc(np.minimum(counts / photons, 1) * 255)
         assert (made.numpy() != expected).mean() < 1e-4
@@ -475,11 +577,11 @@ class TestFormulas:
         point[..., 4, 4] = 255
         weights = np.exp(-(np.arange(5) ** 2) / 2)
         expected = np.trunc(255 * weights / weights.sum()).tolist()
-        level = blur.motion_blur(point, torch.tensor([0.0]), 2, 1.0)[0, 0]
+        level = store(blur.motion_blur(point, torch.tensor([0.0]), 2, 1.0))[0, 0]
         assert level[4].tolist() == [*expected[::-1], 0, 0, 0, 0]
         assert level.count_nonzero() == level[4].count_nonzero()
         # At 45° tap i lies ceil(i/√2 − ½) = 0, 1, 1, 2, 3 pixels further right and further down.
-        slanted = blur.motion_blur(point, torch.tensor([45.0]), 2, 1.0)[0, 0]
+        slanted = store(blur.motion_blur(point, torch.tensor([45.0]), 2, 1.0))[0, 0]
         summed = np.trunc(255 * np.array([weights[0], weights[1] + weights[2], weights[3], weights[4]]) / weights.sum())
         assert slanted.diagonal().tolist() == [0, *summed[::-1].tolist(), 0, 0, 0, 0]
 

@@ -1,4 +1,4 @@
-"""The command line: `mechaug study | train | evaluate | compare | show | report`. Each command is a file in `commands`.
+"""The command line: `mechaug study | train | evaluate | compare | corrupt | …`. Each command is a file in `commands`.
 
 Only the standard library and tyro are imported at the top, so that help is quick and a mistyped option costs nothing.
 """
@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from mechaug.commands.compare import Compare
+from mechaug.commands.corrupt import Corrupt
 from mechaug.commands.evaluate import Evaluate
 from mechaug.commands.report import Report
 from mechaug.commands.show import Show
@@ -26,6 +27,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Corrupt, tyro.conf.subcommand("corrupt")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Report, tyro.conf.subcommand("report")]
 )
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_guarded(command))
 
 
-def _guarded(command: Study | Train | Evaluate | Compare | Show | Report) -> int:
+def _guarded(command: Study | Train | Evaluate | Compare | Corrupt | Show | Report) -> int:
     """Run a command; what the user can mend becomes one sentence on standard error."""
     from mechaug.training.engine import StoppedError
 

@@ -14,7 +14,7 @@ from mechaug.evaluation.corruptions import bar_fields as fields
 from mechaug.evaluation.corruptions import bar_marks as marks
 from mechaug.evaluation.corruptions import bar_warps as warps
 from mechaug.evaluation.corruptions.base import Corruption, Setting
-from mechaug.evaluation.corruptions.stored import uniform
+from mechaug.evaluation.corruptions.stored import Levels, uniform
 from mechaug.keys import Key
 from mechaug.types import Bytes
 
@@ -25,7 +25,7 @@ def _blue_noise_sample(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     return fields.blue_noise_sample(pictures, uniform(key.field(*pictures.shape[2:])), 0.3 * setting[0] - 2.5)
 
 
-def _brownish_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _brownish_noise(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     return fields.brownish_noise(pictures, uniform(key.field(*pictures.shape[1:])), 6.4 * setting[0])
 
 
@@ -37,7 +37,7 @@ def _checkerboard_cutout(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     )  # fmt: skip
 
 
-def _sparkles(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _sparkles(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     stars, rays = marks.STARS, marks.MOST_RAYS
     return marks.sparkles(
         pictures, key.fold("centre").uniform(0.0, 1.0, stars, 2), key.fold("rays").integers(50, rays + 1, stars),
@@ -45,7 +45,7 @@ def _sparkles(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     )  # fmt: skip
 
 
-def _inverse_sparkles(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _inverse_sparkles(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     rays = marks.MOST_RAYS
     return marks.inverse_sparkles(
         pictures, key.fold("centre").uniform(0.0, 1.0, 2), key.fold("rays").integers(50, rays + 1),
@@ -53,18 +53,18 @@ def _inverse_sparkles(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     )  # fmt: skip
 
 
-def _pinch_and_twirl(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _pinch_and_twirl(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     cells = warps.discs(min(pictures.shape[2:]))
     sign = 2.0 * key.integers(0, 2, cells, cells) - 1.0
     return warps.pinch_and_twirl(pictures, sign, setting[0] * math.pi / 20, 0.04 * setting[0] + 0.1)
 
 
-def _ripple(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _ripple(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     wave, phase = key.fold("wave").uniform(0.1, 0.3, 2), key.fold("phase").uniform(0.0, _TURN, 2)
     return warps.ripple(pictures, wave, phase, 0.0025 * setting[0])
 
 
-def _circular_motion_blur(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _circular_motion_blur(pictures: Bytes, key: Key, setting: Setting) -> Levels:  # noqa: ARG001
     return warps.circular_motion_blur(pictures, 1.5 * setting[0])
 
 
@@ -78,12 +78,12 @@ def _lines(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     )  # fmt: skip
 
 
-def _transverse_chromatic_abberation(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _transverse_chromatic_abberation(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     order = key.unit(3).argsort(-1)
     return warps.transverse_chromatic_abberation(pictures, order, 0.025 * setting[0])
 
 
-def _caustic_refraction(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _caustic_refraction(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     side = max(pictures.shape[2:])
     return warps.caustic_refraction(
         pictures, key.fold("time").uniform(0.5, 2.0), key.fold("size").uniform(0.75, 1.25),
@@ -91,27 +91,27 @@ def _caustic_refraction(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     )  # fmt: skip
 
 
-def _perlin_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _perlin_noise(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     lattice = fields.PERLIN_LATTICE
     slope = 2 * uniform(key.field(lattice, lattice, 2)) - 1
     return fields.perlin_noise(pictures, slope, 0.05 * setting[0])
 
 
-def _plasma_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _plasma_noise(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     return fields.plasma_noise(
         pictures, key.fold("time").uniform(0.0, 3 * _TURN), key.fold("rounds").integers(4, 7),
         key.fold("sharpness").uniform(0.5, 1.0), key.fold("scale").uniform(0.075, 0.2), 6.4 * setting[0],
     )  # fmt: skip
 
 
-def _cocentric_sine_waves(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _cocentric_sine_waves(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     return fields.cocentric_sine_waves(
         pictures, key.fold("centre").uniform(0.0, 1.0, 2), key.fold("petals").uniform(0.0, 10.0),
         key.fold("wobble").uniform(0.0, 0.1), key.fold("width").uniform(0.0, 0.1), 12.8 * setting[0],
     )  # fmt: skip
 
 
-def _single_frequency_greyscale(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _single_frequency_greyscale(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     first = key.fold("first").uniform(-math.pi, math.pi)
     both = torch.stack((first, key.fold("second").uniform(-1.0, 1.0) * first.abs()), -1)
     omega = torch.where((key.fold("axis").integers(0, 2) == 1)[:, None], both.flip(-1), both)

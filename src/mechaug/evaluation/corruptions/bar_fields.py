@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import levels
+from mechaug.evaluation.corruptions.stored import Levels
 from mechaug.types import Bytes, PerImage
 
 GREY: Final = 128.0
@@ -44,7 +44,7 @@ def frequencies(like: Float[Tensor, "*n h w"]) -> Float[Tensor, "h w"]:
     return torch.hypot(down[:, None], across)
 
 
-def brownish_noise(pictures: Bytes, phase: Float[Tensor, "b c h w"], strength: float) -> Bytes:
+def brownish_noise(pictures: Bytes, phase: Float[Tensor, "b c h w"], strength: float) -> Levels:
     """Noise that falls off with the square of the frequency, in each channel on its own.
 
     Args:
@@ -53,7 +53,7 @@ def brownish_noise(pictures: Bytes, phase: Float[Tensor, "b c h w"], strength: f
         strength: standard deviation in grey levels.
     """
     far = frequencies(phase)
-    return levels(pictures + strength * spectral_field(phase, 1 / (far.square() + 1)))
+    return pictures + strength * spectral_field(phase, 1 / (far.square() + 1))
 
 
 def blue_noise_sample(pictures: Bytes, phase: Float[Tensor, "b h w"], threshold: float) -> Bytes:
@@ -102,7 +102,7 @@ def _turned(height: int, width: int, angle: PerImage) -> tuple[Tensor, Tensor, T
     return row, column, turned.sin(), turned.cos()
 
 
-def perlin_noise(pictures: Bytes, slope: Float[Tensor, "b lattice lattice 2"], share: float) -> Bytes:
+def perlin_noise(pictures: Bytes, slope: Float[Tensor, "b lattice lattice 2"], share: float) -> Levels:
     """A picture drawn towards a pale grey pattern of five octaves of gradient noise.
 
     Args:
@@ -116,7 +116,7 @@ def perlin_noise(pictures: Bytes, slope: Float[Tensor, "b lattice lattice 2"], s
     across = torch.arange(width, dtype=slope.dtype, device=slope.device) * (7 / width)
     octaves = torch.stack([_gradient_noise(unit, down * 2**k, across * 2**k).abs() / 2**k for k in range(5)])
     pattern = (0.5 + 0.5 * octaves.sum(0)).clamp(0, 1)[:, None]
-    return levels((1 - share) * pictures + 255 * share * pattern)
+    return (1 - share) * pictures + 255 * share * pattern
 
 
 PERLIN_LATTICE: Final = 7 * 2**4 + 1
@@ -141,7 +141,7 @@ def _gradient_noise(
 
 def plasma_noise(
     pictures: Bytes, time: PerImage, rounds: Int64[Tensor, "b"], sharpness: PerImage, scale: PerImage, strength: float
-) -> Bytes:
+) -> Levels:
     """A picture dimmed under the colours of a plasma, as an early shader drew it.
 
     Args:
@@ -170,13 +170,13 @@ def plasma_noise(
     colours = torch.stack((torch.sin(x - time_), torch.sin((x + y + torch.sin(time_)) / 2), torch.sin(y + time_)), 1)
     if pictures.shape[1] != 3:
         colours = colours[:, 1:2]
-    return levels((1 - strength / 255) * pictures + strength * colours)
+    return (1 - strength / 255) * pictures + strength * colours
 
 
 def cocentric_sine_waves(
     pictures: Bytes, centre: Float[Tensor, "b 2"], petals: PerImage, wobble: PerImage, width_share: PerImage,
     strength: float,
-) -> Bytes:  # fmt: skip
+) -> Levels:  # fmt: skip
     """Rings around a point: saw-teeth rather than sines, with petals.
 
     Args:
@@ -198,10 +198,12 @@ def cocentric_sine_waves(
     across = torch.arange(width, device=pictures.device) - one(centre[:, 0]) * width
     radius = torch.hypot(across, down) + one(wobble) * side * torch.sin(one(petals) * torch.atan2(across, down))
     ring = (radius / (one(width_share) * side).clamp(min=1e-6)).remainder(1) - 0.5
-    return levels(pictures + strength * ring[:, None])
+    return pictures + strength * ring[:, None]
 
 
-def single_frequency_greyscale(pictures: Bytes, omega: Float[Tensor, "b 2"], phase: PerImage, strength: float) -> Bytes:
+def single_frequency_greyscale(
+    pictures: Bytes, omega: Float[Tensor, "b 2"], phase: PerImage, strength: float
+) -> Levels:
     """One sine wave over the whole picture.
 
     Args:
@@ -212,4 +214,4 @@ def single_frequency_greyscale(pictures: Bytes, omega: Float[Tensor, "b 2"], pha
     """
     down = torch.arange(pictures.shape[2], device=pictures.device)[:, None] * omega[:, 1, None, None]
     across = torch.arange(pictures.shape[3], device=pictures.device) * omega[:, 0, None, None]
-    return levels(pictures + strength * torch.sin(across + down + phase[:, None, None])[:, None])
+    return pictures + strength * torch.sin(across + down + phase[:, None, None])[:, None]

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mechaug.evaluation.corruptions.bar_fields import GREY
-from mechaug.evaluation.corruptions.stored import levels
+from mechaug.evaluation.corruptions.stored import Levels, store
 from mechaug.types import Bytes
 
 MOST_RAYS: Final = 199
@@ -22,7 +22,7 @@ STARS: Final = 5
 def sparkles(
     pictures: Bytes, centre: Float[Tensor, "b stars 2"], rays: Int64[Tensor, "b stars"],
     length: Float[Tensor, "b stars rays"], radius: float,
-) -> Bytes:  # fmt: skip
+) -> Levels:  # fmt: skip
     """White stars with many rays, one after another.
 
     Args:
@@ -39,13 +39,13 @@ def sparkles(
         place = centre[:, star] * centre.new_tensor([height, width])
         weight = _star(height, width, place, rays[:, star], long[:, star], 1.0)
         lit = torch.lerp(lit, lit.new_tensor(255.0), weight[:, None].to(lit).expand_as(lit))
-    return levels(lit)
+    return lit
 
 
 def inverse_sparkles(
     pictures: Bytes, centre: Float[Tensor, "b 2"], rays: Int64[Tensor, "b"], length: Float[Tensor, "b rays"],
     exponent: float,
-) -> Bytes:  # fmt: skip
+) -> Levels:  # fmt: skip
     """White all over but for a star near the middle, through which the picture is seen.
 
     Args:
@@ -58,7 +58,7 @@ def inverse_sparkles(
     height, width = pictures.shape[-2:]
     place = (0.25 + 0.5 * centre) * centre.new_tensor([height, width])
     weight = _star(height, width, place, rays, max(height, width) / 4 * (1 + 0.25 * length), exponent)
-    return levels(255 + weight[:, None] * (pictures.float() - 255))
+    return 255 + weight[:, None] * (pictures.float() - 255)
 
 
 def _star(
@@ -112,7 +112,7 @@ def lines(
         inside = inside & (column >= torch.minimum(x0, x1)) & (column <= torch.maximum(x0, x1))
         cover = (inside * (1 - distance).clamp(min=0))[:, None]
         # Each line is stored before the next is drawn.
-        painted = levels((1 - cover) * painted + cover * GREY + 1e-4).float()
+        painted = store((1 - cover) * painted + cover * GREY + 1e-4).float()
     return painted.to(torch.uint8)
 
 

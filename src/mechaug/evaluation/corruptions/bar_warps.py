@@ -6,13 +6,14 @@ NeurIPS 2021, in the form of the authors' published generators.
 
 import math
 from functools import lru_cache
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
-from mechaug.evaluation.corruptions.stored import levels, mirrored_blur, reflected, truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, mirrored_blur, reflected, unit
 from mechaug.types import Bytes, Image, PerImage
 
 
@@ -23,7 +24,7 @@ def looked_up(x: Image, row: Float[Tensor, "b h w"], column: Float[Tensor, "b h 
     return grid_sample(x, places.to(x.dtype), padding_mode="zeros", align_corners=True)
 
 
-def pinch_and_twirl(pictures: Bytes, sign: Float[Tensor, "b cells cells"], angle: float, pinch: float) -> Bytes:
+def pinch_and_twirl(pictures: Bytes, sign: Float[Tensor, "b cells cells"], angle: float, pinch: float) -> Levels:
     """Discs in a grid, each pinched and twirled, to the left or to the right.
 
     Args:
@@ -36,7 +37,7 @@ def pinch_and_twirl(pictures: Bytes, sign: Float[Tensor, "b cells cells"], angle
     cells = sign.shape[-1]
     side = min(height, width) // cells
     if not side:
-        return pictures.clone()
+        return pictures.double()
     radius = side / 2
     row = torch.arange(height, dtype=torch.float64, device=pictures.device)[:, None]
     column = torch.arange(width, dtype=torch.float64, device=pictures.device)
@@ -51,7 +52,7 @@ def pinch_and_twirl(pictures: Bytes, sign: Float[Tensor, "b cells cells"], angle
     source_y = torch.where(inside, row + (down * cosine - across * sine) - down, row)
     source_x = torch.where(inside, column + (down * sine + across * cosine) - across, column)
     seen = looked_up(pictures.double(), source_y, source_x)
-    return torch.where(inside, levels(seen + 1e-7), pictures)
+    return torch.where(inside, seen + 1e-7, pictures.double())
 
 
 def discs(side: int) -> int:
@@ -59,7 +60,7 @@ def discs(side: int) -> int:
     return 3 if side < 100 else 5
 
 
-def ripple(pictures: Bytes, wave: Float[Tensor, "b 2"], phase: Float[Tensor, "b 2"], height_share: float) -> Bytes:
+def ripple(pictures: Bytes, wave: Float[Tensor, "b 2"], phase: Float[Tensor, "b 2"], height_share: float) -> Levels:
     """Rows and columns pushed together and apart in waves.
 
     Args:
@@ -76,10 +77,10 @@ def ripple(pictures: Bytes, wave: Float[Tensor, "b 2"], phase: Float[Tensor, "b 
         moved.append(place + height_share * side * torch.sin(turns))
     row, column = moved[0][:, :, None], moved[1][:, None, :]
     shape = (len(pictures), height, width)
-    return levels(looked_up(pictures.double(), row.expand(shape), column.expand(shape)) + 1e-7)
+    return looked_up(pictures.double(), row.expand(shape), column.expand(shape)) + 1e-7
 
 
-def circular_motion_blur(pictures: Bytes, angle_deg: float) -> Bytes:
+def circular_motion_blur(pictures: Bytes, angle_deg: float) -> Levels:
     """The mean of 21 rotations about the middle, those near none weighing most; cubic interpolation, black outside.
 
     Args:
@@ -90,17 +91,21 @@ def circular_motion_blur(pictures: Bytes, angle_deg: float) -> Bytes:
     x = unit(pictures, torch.float64)
     x = _spline_matrix(height).to(x) @ x @ _spline_matrix(width).to(x).T
     flat = x.flatten(2)
-    if height * width <= 4096:
+    if height * width <= _WHOLE_UP_TO:
         blurred = flat @ _blur_matrix(height, width, angle_deg).to(x).T
     else:
         blurred = torch.zeros_like(flat)
         for places, weights in _rotations(height, width, angle_deg):
             for tap in range(places.shape[1]):
                 blurred += flat[..., places[:, tap].to(x.device)] * weights[:, tap].to(x)
-    return truncated(blurred.view_as(x) + 1e-9)
+    return (blurred.view_as(x) + 1e-9) * 255
 
 
-@lru_cache(maxsize=8)
+_WHOLE_UP_TO: Final = 40 * 40
+"""Pixels of a picture of which each takes from each by one matrix, 20 megabytes large."""
+
+
+@lru_cache(maxsize=5)
 def _blur_matrix(height: int, width: int, angle_deg: float) -> Float[Tensor, "n n"]:
     matrix = torch.zeros(height * width, height * width, dtype=torch.float64)
     for places, weights in _rotations(height, width, angle_deg):
@@ -147,7 +152,7 @@ def _spline_matrix(length: int) -> Float[Tensor, "{length} {length}"]:
     return torch.linalg.inv(values)
 
 
-def transverse_chromatic_abberation(pictures: Bytes, order: Int64[Tensor, "b 3"], step: float) -> Bytes:
+def transverse_chromatic_abberation(pictures: Bytes, order: Int64[Tensor, "b 3"], step: float) -> Levels:
     """Channels enlarged by different amounts, in random order; each is also a little smoothed.
 
     Args:
@@ -156,7 +161,7 @@ def transverse_chromatic_abberation(pictures: Bytes, order: Int64[Tensor, "b 3"]
         step: between the enlargements.
     """
     if pictures.shape[1] != 3:
-        return pictures.clone()
+        return pictures.double()
     height, width = pictures.shape[-2:]
     x = pictures.double()
     enlarged = [
@@ -164,7 +169,8 @@ def transverse_chromatic_abberation(pictures: Bytes, order: Int64[Tensor, "b 3"]
         for number in range(3)
     ]
     chosen = torch.stack(enlarged, 2).gather(2, order[:, :, None, None, None].expand(-1, -1, 1, height, width))
-    return levels(chosen.squeeze(2) + 0.5)
+    # The published code's library rounds here.
+    return (chosen.squeeze(2) + 0.5).floor()
 
 
 @lru_cache(maxsize=32)
@@ -177,7 +183,7 @@ def _enlarging(length: int, scale: float) -> Float[Tensor, "{length} {length}"]:
     return torch.zeros(length, length, dtype=torch.float64).scatter_add_(1, taps, weights)
 
 
-def caustic_refraction(pictures: Bytes, time: PerImage, size: PerImage, lens: float, light: float) -> Bytes:
+def caustic_refraction(pictures: Bytes, time: PerImage, size: PerImage, lens: float, light: float) -> Levels:
     """The picture at the bottom of clear water with waves.
 
     Args:
@@ -201,7 +207,7 @@ def caustic_refraction(pictures: Bytes, time: PerImage, size: PerImage, lens: fl
     row = torch.arange(height, device=pictures.device)[:, None] + moved_y
     column = torch.arange(width, device=pictures.device) + moved_x
     seen = looked_up(unit(pictures, torch.float64), row, column)
-    return truncated(seen + light * (down - across)[:, None])
+    return (seen + light * (down - across)[:, None]) * 255
 
 
 def _caustic(height: int, width: int, time: PerImage, size: PerImage) -> Float[Tensor, "b h w"]:

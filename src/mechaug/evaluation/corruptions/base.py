@@ -21,6 +21,34 @@ SEVERITIES: Final = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
+class Variant:
+    """How to depart from the published code, which does some things that one may want otherwise. By default not at all.
+
+    Figures of a variant are not comparable to published ones.
+
+    Attributes:
+        rounded: values are rounded to whole levels. The published code cuts them down, by half a level on average.
+        swapped: glass blur swaps pixels, as was meant. The published code copies one over the other.
+        centred: streaks of motion blur, and of snow, go both ways. The published code's begin at the pixel itself, so
+            that the picture is displaced as well.
+        normalised: the kernels of defocus blur sum to 1. The published code's at severities 4 and 5 for ImageNet sum to
+            1.013 and 1.011.
+        resaved: what is made is stored as JPEG of quality 85, as the published files for ImageNet are, whose figures
+            differ by that from those of pictures in memory.
+    """
+
+    rounded: bool = False
+    swapped: bool = False
+    centred: bool = False
+    normalised: bool = False
+    resaved: bool = False
+
+
+PUBLISHED: Final = Variant()
+"""The published code's ways."""
+
+
+@dataclass(frozen=True)
 class Corruption:
     """One corruption of a suite.
 
@@ -32,7 +60,8 @@ class Corruption:
         parameters: what the numbers of a setting are, with units.
         cifar: the five settings of the CIFAR-10 benchmark, severity 1 first; empty where it is not in that one.
         imagenet: the five settings of the ImageNet benchmark, likewise.
-        apply: draws what is random from one key per picture, and applies the formula.
+        apply: draws what is random from one key per picture, and applies the formula: levels that are still to be
+            stored, or stored values where the formula ends with these.
     """
 
     name: str

@@ -6,14 +6,14 @@ Hendrycks and Dietterich, "Benchmarking neural network robustness to common corr
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import reflected, smoothed, truncated, unit
-from mechaug.types import Bytes
+from mechaug.evaluation.corruptions.stored import Levels, reflected, smoothed, unit
+from mechaug.types import Bytes, Image
 
 
-def gaussian_blur(pictures: Bytes, sigma: float) -> Bytes:
+def gaussian_blur(pictures: Bytes, sigma: float) -> Levels:
     """A Gaussian out to four standard deviations; border pixels repeat.
 
     Args:
@@ -21,18 +21,20 @@ def gaussian_blur(pictures: Bytes, sigma: float) -> Bytes:
         sigma: standard deviation in pixels.
     """
     # Weights that sum to 1 − 1e-16 would turn white into 254.
-    return truncated(smoothed(unit(pictures, torch.float64), sigma) + 1e-11)
+    return (smoothed(unit(pictures, torch.float64), sigma) + 1e-11) * 255
 
 
-def defocus_blur(pictures: Bytes, radius: float, smoothing: float) -> Bytes:
+def defocus_blur(pictures: Bytes, radius: float, smoothing: float, *, normalised: bool = False) -> Levels:
     """Correlation with a disk whose edge is smoothed; pictures continue by reflection about their border pixels.
 
     Args:
         pictures: stored pictures.
         radius: of the disk, in pixels.
         smoothing: standard deviation in pixels of the small Gaussian that smooths the disk.
+        normalised: divide the kernel by its sum, which the published code does not: see `disk_kernel`.
     """
     kernel = disk_kernel(radius, smoothing).to(pictures.device)
+    kernel = kernel / kernel.sum() if normalised else kernel
     height, width = pictures.shape[-2:]
     reach = kernel.shape[0] // 2
     # Sides that are multiples of 16 transform fast; what is added lies beyond the part that is kept.
@@ -45,7 +47,7 @@ def defocus_blur(pictures: Bytes, radius: float, smoothing: float) -> Bytes:
     blurred = torch.fft.irfft2(spectrum, s=(padded_height, padded_width))
     blurred = blurred[..., 2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width]
     # The transform is accurate to about 1e-15: the allowance keeps white at 255, and batches of any size the same.
-    return truncated(blurred + 1e-11)
+    return (blurred + 1e-11) * 255
 
 
 def disk_kernel(radius: float, smoothing: float) -> Float[Tensor, "k k"]:
@@ -70,7 +72,9 @@ def disk_kernel(radius: float, smoothing: float) -> Float[Tensor, "k k"]:
     return kernel[half - used : half + used + 1, half - used : half + used + 1]
 
 
-def motion_blur(pictures: Bytes, angle_deg: Float[Tensor, "b"], radius: int, sigma: float) -> Bytes:
+def motion_blur(
+    pictures: Bytes, angle_deg: Float[Tensor, "b"], radius: int, sigma: float, *, centred: bool = False
+) -> Levels:
     """A one-sided streak of 2·radius + 1 pixels whose weights fall off as half a Gaussian; border pixels repeat.
 
     The streak starts at the pixel itself, so the picture is also displaced. Taps lie on whole pixels.
@@ -80,19 +84,43 @@ def motion_blur(pictures: Bytes, angle_deg: Float[Tensor, "b"], radius: int, sig
         angle_deg: direction per picture in degrees, clockwise from the right, the row axis pointing down.
         radius: half the length, in pixels.
         sigma: standard deviation of the weights, in pixels.
+        centred: the streak goes `radius` pixels both ways instead, and the picture stays in its place.
     """
-    height, width = pictures.shape[-2:]
     reach = 2 * radius
-    steps = torch.arange(reach + 1, dtype=torch.float64)
+    steps = torch.arange(reach + 1, dtype=torch.float64) - (radius if centred else 0)
     weights = torch.exp(-(steps**2) / (2 * sigma**2))
     weights = (weights / weights.sum()).tolist()
     angle = torch.deg2rad(angle_deg.double().cpu())[:, None]
-    right = torch.ceil(steps * torch.cos(angle) - 0.5).int().add(reach).tolist()
-    down = torch.ceil(steps * torch.sin(angle) - 0.5).int().add(reach).tolist()
+    right = torch.ceil(steps * torch.cos(angle) - 0.5).long().add(reach)
+    down = torch.ceil(steps * torch.sin(angle) - 0.5).long().add(reach)
     padded = torch.nn.functional.pad(pictures.float(), (reach,) * 4, mode="replicate")
-    blurred = torch.zeros(pictures.shape, device=pictures.device)
-    for target, source, lefts, tops in zip(blurred, padded, right, down, strict=True):
-        for weight, left, top in zip(weights, lefts, tops, strict=True):
-            target.add_(source[:, top : top + height, left : left + width], alpha=weight)
+    add = _add_parts if pictures.device.type == "cpu" else _add_gathered
+    blurred = add(torch.zeros(pictures.shape, device=pictures.device), padded, weights, down, right)
     # The reference rounds to 16 bits (257 per grey level) before it cuts to 8: half a 16-bit step upwards.
-    return blurred.add_(0.5 / 257).clamp_(0, 255).to(torch.uint8)
+    return blurred.add_(0.5 / 257)
+
+
+Padded = Float[Tensor, "b c height width"]
+Places = Int64[Tensor, "b taps"]
+
+
+def _add_parts(target: Image, source: Padded, weights: list[float], down: Places, right: Places) -> Image:
+    """The weighted sum of the parts of each source that begin at the given rows and columns: part by part."""
+    height, width = target.shape[-2:]
+    for sums, picture, tops, lefts in zip(target, source, down.tolist(), right.tolist(), strict=True):
+        for weight, top, left in zip(weights, tops, lefts, strict=True):
+            sums.add_(picture[:, top : top + height, left : left + width], alpha=weight)
+    return target
+
+
+def _add_gathered(target: Image, source: Padded, weights: list[float], down: Places, right: Places) -> Image:
+    """`_add_parts` on an accelerator: for all pictures at once, one tap after another."""
+    height, width = target.shape[-2:]
+    device, stride = source.device, source.shape[-1]
+    here = torch.arange(height, device=device)[:, None] * stride + torch.arange(width, device=device)
+    start = (down * stride + right).to(device)
+    flat = source.flatten(2)
+    for weight, first in zip(weights, start.unbind(1), strict=True):
+        place = (here.flatten() + first[:, None])[:, None].expand(-1, flat.shape[1], -1)
+        target.add_(flat.gather(2, place).view_as(target), alpha=weight)
+    return target

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from mechaug.evaluation.corruptions import blur, digital, noise
-from mechaug.evaluation.corruptions.base import Corruption, Setting
+from mechaug.evaluation.corruptions.base import Corruption, Setting, Variant
 from mechaug.evaluation.corruptions.colour import brightness, saturate
 from mechaug.evaluation.corruptions.elastic import elastic_transform
 from mechaug.evaluation.corruptions.fog import fog, plasma_draws
@@ -18,38 +18,40 @@ from mechaug.evaluation.corruptions.frost import Frost, drawn_frost, frost
 from mechaug.evaluation.corruptions.glass import glass_blur, glass_draws
 from mechaug.evaluation.corruptions.snow import Snowfall, snow
 from mechaug.evaluation.corruptions.spatter import Splash, spatter
-from mechaug.evaluation.corruptions.stored import uniform
+from mechaug.evaluation.corruptions.stored import Levels, uniform
 from mechaug.evaluation.corruptions.zoom import zoom_blur
 from mechaug.keys import Key
 from mechaug.types import Bytes
 
 
-def _gaussian_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _gaussian_noise(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     (std,) = setting
     return noise.gaussian_noise(pictures, key.field(*pictures.shape[1:]), std)
 
 
-def _shot_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _shot_noise(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     (photons,) = setting
     return noise.shot_noise(pictures, key.field(*pictures.shape[1:]), int(photons))
 
 
-def _defocus_blur(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _defocus_blur(
+    pictures: Bytes, key: Key, setting: Setting, *, normalised: bool = False  # noqa: ARG001
+) -> Levels:  # fmt: skip
     radius, smoothing = setting
-    return blur.defocus_blur(pictures, radius, smoothing)
+    return blur.defocus_blur(pictures, radius, smoothing, normalised=normalised)
 
 
-def _motion_blur(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _motion_blur(pictures: Bytes, key: Key, setting: Setting, *, centred: bool = False) -> Levels:
     radius, sigma = setting
-    return blur.motion_blur(pictures, key.uniform(-45.0, 45.0), int(radius), sigma)
+    return blur.motion_blur(pictures, key.uniform(-45.0, 45.0), int(radius), sigma, centred=centred)
 
 
-def _fog(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _fog(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     thickness, decay = setting
     return fog(pictures, uniform(key.field(plasma_draws(*pictures.shape[2:]))), thickness, decay)
 
 
-def _contrast(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _contrast(pictures: Bytes, key: Key, setting: Setting) -> Levels:  # noqa: ARG001
     (factor,) = setting
     return digital.contrast(pictures, factor)
 
@@ -69,58 +71,58 @@ def _impulse_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
     return noise.impulse_noise(pictures, key.field(*pictures.shape[1:]), share)
 
 
-def _speckle_noise(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _speckle_noise(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     (std,) = setting
     return noise.speckle_noise(pictures, key.field(*pictures.shape[1:]), std)
 
 
-def _gaussian_blur(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _gaussian_blur(pictures: Bytes, key: Key, setting: Setting) -> Levels:  # noqa: ARG001
     (sigma,) = setting
     return blur.gaussian_blur(pictures, sigma)
 
 
-def _glass_blur(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _glass_blur(pictures: Bytes, key: Key, setting: Setting, *, swapped: bool = False) -> Levels:
     sigma, distance, passes = setting[0], int(setting[1]), int(setting[2])
     height, width = pictures.shape[2:]
     share = uniform(key.field(*glass_draws(height, width, distance, passes)))
-    return glass_blur(pictures, (share * (2 * distance)).long() - distance, sigma, distance)
+    return glass_blur(pictures, (share * (2 * distance)).long() - distance, sigma, distance, swapped=swapped)
 
 
-def _zoom_blur(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _zoom_blur(pictures: Bytes, key: Key, setting: Setting) -> Levels:  # noqa: ARG001
     step, count = setting
     return zoom_blur(pictures, step, int(count))
 
 
-def _snow(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _snow(pictures: Bytes, key: Key, setting: Setting, *, centred: bool = False) -> Levels:
     normal = key.fold("flakes").field(*pictures.shape[2:])
-    return snow(pictures, normal, key.fold("angle").uniform(-135.0, -45.0), Snowfall(*setting))
+    return snow(pictures, normal, key.fold("angle").uniform(-135.0, -45.0), Snowfall(*setting), centred=centred)
 
 
-def _frost(pictures: Bytes, key: Key, setting: Setting, *, ice: Frost | None = None) -> Bytes:
+def _frost(pictures: Bytes, key: Key, setting: Setting, *, ice: Frost | None = None) -> Levels:
     textures = (ice or drawn_frost()).textures
     kept, frozen = setting
     which = key.fold("texture").integers(0, len(textures))
     return frost(pictures, which, key.fold("corner").uniform(0.0, 1.0, 2), textures, kept, frozen)
 
 
-def _brightness(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _brightness(pictures: Bytes, key: Key, setting: Setting) -> Levels:  # noqa: ARG001
     (more,) = setting
     return brightness(pictures, more)
 
 
-def _saturate(pictures: Bytes, key: Key, setting: Setting) -> Bytes:  # noqa: ARG001
+def _saturate(pictures: Bytes, key: Key, setting: Setting) -> Levels:  # noqa: ARG001
     factor, more = setting
     return saturate(pictures, factor, more)
 
 
-def _elastic_transform(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _elastic_transform(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     corners = key.fold("corners").uniform(-1.0, 1.0, 3, 2)
     pulls = 2 * uniform(key.fold("pulls").field(2, *pictures.shape[2:])) - 1
     pull_px, smoothing_px, jitter_px = setting
     return elastic_transform(pictures, corners, pulls, pull_px, smoothing_px, jitter_px)
 
 
-def _spatter(pictures: Bytes, key: Key, setting: Setting) -> Bytes:
+def _spatter(pictures: Bytes, key: Key, setting: Setting) -> Levels:
     return spatter(pictures, key.field(*pictures.shape[2:]), Splash(*setting))
 
 
@@ -315,7 +317,14 @@ EXTRA: Final[tuple[Corruption, ...]] = (
 """The four that a method may be tuned on."""
 
 
-def frosted(ice: Frost) -> Corruption:
-    """Frost with the textures that are given."""
-    (plain,) = (one for one in CORRUPTIONS if one.name == "frost")
-    return replace(plain, apply=partial(_frost, ice=ice))
+def altered(corruption: Corruption, variant: Variant, ice: Frost | None = None) -> Corruption:
+    """A corruption as a variant has it, and with the textures that are given where it is frost."""
+    changes = {
+        "frost": lambda: partial(_frost, ice=ice),
+        "glass_blur": lambda: partial(_glass_blur, swapped=variant.swapped),
+        "motion_blur": lambda: partial(_motion_blur, centred=variant.centred),
+        "snow": lambda: partial(_snow, centred=variant.centred),
+        "defocus_blur": lambda: partial(_defocus_blur, normalised=variant.normalised),
+    }
+    change = changes.get(corruption.name)
+    return replace(corruption, apply=change()) if change else corruption

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, unit
 from mechaug.types import Bytes
 
 Plane = Float[Tensor, "b h w"]
 
 
-def brightness(pictures: Bytes, more: float) -> Bytes:
+def brightness(pictures: Bytes, more: float) -> Levels:
     """The value (the largest channel) raised, at the same hue and saturation.
 
     Args:
@@ -24,12 +24,12 @@ def brightness(pictures: Bytes, more: float) -> Bytes:
     """
     x = unit(pictures, torch.float64)
     if x.shape[1] != 3:
-        return truncated(x + more)
+        return (x + more) * 255
     hue, saturation, value = _to_hsv(x)
-    return truncated(_from_hsv(hue, saturation, (value + more).clamp_(0, 1)))
+    return _from_hsv(hue, saturation, (value + more).clamp_(0, 1)).mul_(255)
 
 
-def saturate(pictures: Bytes, factor: float, more: float) -> Bytes:
+def saturate(pictures: Bytes, factor: float, more: float) -> Levels:
     """The saturation changed, at the same hue and value: below a factor of 1 towards grey, above it away from it.
 
     A grey pixel has hue 0 by convention, so that it turns red where something is added.
@@ -40,9 +40,9 @@ def saturate(pictures: Bytes, factor: float, more: float) -> Bytes:
         more: what is then added to it.
     """
     if pictures.shape[1] != 3:
-        return pictures.clone()
+        return pictures.double()
     hue, saturation, value = _to_hsv(unit(pictures, torch.float64))
-    return truncated(_from_hsv(hue, (saturation * factor + more).clamp_(0, 1), value))
+    return _from_hsv(hue, (saturation * factor + more).clamp_(0, 1), value).mul_(255)
 
 
 def _to_hsv(x: Float[Tensor, "b 3 h w"]) -> tuple[Plane, Plane, Plane]:

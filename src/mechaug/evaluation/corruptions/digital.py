@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, unit
+from mechaug.mechanisms.codec import Jpeg, JpegParams
 from mechaug.types import Bytes
 
 
-def contrast(pictures: Bytes, factor: float) -> Bytes:
+def contrast(pictures: Bytes, factor: float) -> Levels:
     """Values drawn towards the mean m of their channel: (x − m) · factor + m.
 
     Args:
@@ -22,7 +23,7 @@ def contrast(pictures: Bytes, factor: float) -> Bytes:
     """
     total = pictures.sum(dim=(2, 3), keepdim=True, dtype=torch.int64)
     mean = total.double() / (255 * pictures.shape[2] * pictures.shape[3])
-    return truncated(unit(pictures, torch.float64).sub_(mean).mul_(factor).add_(mean))
+    return unit(pictures, torch.float64).sub_(mean).mul_(factor).add_(mean).mul_(255)
 
 
 def pixelate(pictures: Bytes, scale: float) -> Bytes:
@@ -58,7 +59,10 @@ def _nearest(size: int, length: int) -> Int64[Tensor, "{length}"]:
 
 
 def jpeg_compression(pictures: Bytes, quality: int) -> Bytes:
-    """Through a real codec and back: baseline JPEG, chroma at half the resolution (4:2:0), by Pillow.
+    """Through a codec and back: baseline JPEG, chroma at half the resolution (4:2:0).
+
+    On the CPU by Pillow, in memory. On an accelerator by `mechaug.mechanisms.Jpeg`, whose bytes are the same where
+    pictures are at least 5 pixels wide: they stay on their device.
 
     Args:
         pictures: stored pictures of one or three channels.
@@ -67,17 +71,29 @@ def jpeg_compression(pictures: Bytes, quality: int) -> Bytes:
     Raises:
         ValueError: pictures have neither one nor three channels.
     """
+    if pictures.shape[1] not in (1, 3):
+        raise ValueError(f"JPEG stores pictures of 1 or 3 channels, not {pictures.shape[1]}")
+    if pictures.device.type == "cpu" or pictures.shape[-1] < 5:
+        return _by_pillow(pictures.cpu(), quality).to(pictures.device)
+    return _by_tensors(pictures, quality)
+
+
+def _by_pillow(pictures: Bytes, quality: int) -> Bytes:
     import numpy as np
     from PIL import Image as Pillow
 
-    if pictures.shape[1] not in (1, 3):
-        raise ValueError(f"JPEG stores pictures of 1 or 3 channels, not {pictures.shape[1]}")
     decoded = torch.empty(pictures.shape, dtype=torch.uint8)
-    for target, picture in zip(decoded, pictures.cpu(), strict=True):
+    for target, picture in zip(decoded, pictures, strict=True):
         file = io.BytesIO()
         image = Pillow.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).squeeze(-1).numpy()))
         image.save(file, "JPEG", quality=quality, subsampling="4:2:0")
         with Pillow.open(file) as stored:
             pixels = torch.from_numpy(np.array(stored))
         target.copy_(pixels.reshape(*picture.shape[1:], picture.shape[0]).permute(2, 0, 1))
-    return decoded.to(pictures.device)
+    return decoded
+
+
+def _by_tensors(pictures: Bytes, quality: int) -> Bytes:
+    params = JpegParams(torch.full((len(pictures),), float(quality), device=pictures.device))
+    with torch.no_grad():
+        return Jpeg().apply(unit(pictures, torch.float32), params).mul_(255).round_().to(torch.uint8)

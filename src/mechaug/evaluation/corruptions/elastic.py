@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from mechaug.evaluation.corruptions.stored import mirrored_blur, truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, mirrored_blur, unit
 from mechaug.types import Bytes, Image
 
 
@@ -19,7 +19,7 @@ def elastic_transform(
     pull_px: float,
     smoothing_px: float,
     jitter_px: float,
-) -> Bytes:
+) -> Levels:
     """An affine map that moves three points, and a smooth random displacement.
 
     Args:
@@ -44,7 +44,7 @@ def elastic_transform(
     across, down = (2 * column + 1) / width - 1, (2 * row + 1) / height - 1
     places = torch.stack((across.expand(len(x), height, width), down.expand(len(x), height, width)), -1)
     # The allowance keeps white at 255 where the interpolation's weights sum to 1 − 1e-7.
-    return truncated(grid_sample(moved, places, padding_mode="reflection", align_corners=False) + 1e-6)
+    return (grid_sample(moved, places, padding_mode="reflection", align_corners=False) + 1e-6) * 255
 
 
 def _affine(x: Image, shift: Float[Tensor, "b 3 2"]) -> Image:

@@ -8,11 +8,11 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, unit
 from mechaug.types import Bytes
 
 
-def fog(pictures: Bytes, uniform: Float[Tensor, "b draws"], thickness: float, decay: float) -> Bytes:
+def fog(pictures: Bytes, uniform: Float[Tensor, "b draws"], thickness: float, decay: float) -> Levels:
     """A grey plasma F over the picture, whose maximum M is kept: (x + thickness · F) · M / (M + thickness).
 
     Args:
@@ -25,7 +25,7 @@ def fog(pictures: Bytes, uniform: Float[Tensor, "b draws"], thickness: float, de
     haze = plasma(uniform, decay)[:, None, :height, :width]
     x = unit(pictures, uniform.dtype)
     white = x.amax(dim=(1, 2, 3), keepdim=True)
-    return truncated((x + thickness * haze) * (white / (white + thickness)))
+    return (x + thickness * haze) * (white / (white + thickness)) * 255
 
 
 def plasma_draws(height: int, width: int) -> int:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from mechaug.errors import UserError
-from mechaug.evaluation.corruptions.stored import levels
+from mechaug.evaluation.corruptions.stored import Levels, store
 from mechaug.keys import Key
 from mechaug.types import Bytes
 
@@ -108,7 +108,7 @@ def _texture(number: int, look: _Look) -> Texture:
     fine = _standard(noise[1] * patches)
     luminance = math.sqrt(1 - look.fine) * coarse + math.sqrt(look.fine) * fine
     colour = torch.tensor(look.mean, dtype=torch.float64)[:, None, None]
-    return levels(colour + look.std * luminance)
+    return store(colour + look.std * luminance)
 
 
 def _standard(field: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
@@ -122,7 +122,7 @@ def frost(
     textures: Sequence[Texture],
     kept: float,
     ice: float,
-) -> Bytes:
+) -> Levels:
     """Kept · picture + ice · a part of a texture, cut out at random.
 
     Args:
@@ -138,7 +138,7 @@ def frost(
     """
     height, width = pictures.shape[-2:]
     reduced = min(height, width) < _REDUCED_BELOW
-    used = [texture[:, 2::5, 2::5] if reduced else texture for texture in textures]
+    used = [(texture[:, 2::5, 2::5] if reduced else texture).to(pictures.device) for texture in textures]
     for texture in used:
         if texture.shape[1] <= height or texture.shape[2] <= width:
             raise ValueError(f"frost has no texture as large as pictures of {height}×{width}: corrupt smaller ones")
@@ -148,7 +148,7 @@ def frost(
         top = int(place[0] * (texture.shape[1] - height))
         left = int(place[1] * (texture.shape[2] - width))
         parts.append(texture[:, top : top + height, left : left + width])
-    panes = torch.stack(parts).to(pictures.device, torch.float32)
+    panes = torch.stack(parts).float()
     if pictures.shape[1] == 1:
         panes = panes.mean(1, keepdim=True)
-    return levels(kept * pictures.float() + ice * panes)
+    return kept * pictures.float() + ice * panes

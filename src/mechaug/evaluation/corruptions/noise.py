@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, unit
 from mechaug.types import Bytes, Image
 
 # Poisson quantiles are tabulated in cells of the normal score: 64 cells per unit between −7 and 7. Thresholds lie at
@@ -19,7 +19,7 @@ _CELLS_PER_UNIT: Final = 64
 _CELLS: Final = 14 * _CELLS_PER_UNIT
 
 
-def gaussian_noise(pictures: Bytes, normal: Image, std: float) -> Bytes:
+def gaussian_noise(pictures: Bytes, normal: Image, std: float) -> Levels:
     """Read noise: x + std · normal, independent per pixel and channel.
 
     Args:
@@ -27,10 +27,10 @@ def gaussian_noise(pictures: Bytes, normal: Image, std: float) -> Bytes:
         normal: standard normal numbers, of the pictures' shape.
         std: standard deviation in units of white, such as 0.08.
     """
-    return truncated(unit(pictures, normal.dtype).add_(normal, alpha=std))
+    return unit(pictures, normal.dtype).add_(normal, alpha=std).mul_(255)
 
 
-def shot_noise(pictures: Bytes, normal: Image, photons: int) -> Bytes:
+def shot_noise(pictures: Bytes, normal: Image, photons: int) -> Levels:
     """The counting of photons: Poisson(photons · x) / photons, independent per pixel and channel.
 
     A count is the Poisson quantile at the probability of its normal number, so it has the Poisson law exactly.
@@ -50,8 +50,8 @@ def shot_noise(pictures: Bytes, normal: Image, photons: int) -> Bytes:
     cell = (normal * _CELLS_PER_UNIT).floor_().clamp_(-_CELLS // 2, _CELLS // 2 - 1).int().add_(_CELLS // 2)
     place = cell.add_(pictures.int(), alpha=_CELLS).flatten()
     count = below.index_select(0, place) + (normal.flatten() > threshold.index_select(0, place))
-    levels = torch.arange(photons + 1, dtype=torch.float64, device=pictures.device) / photons
-    return truncated(levels).index_select(0, count).reshape(pictures.shape)
+    levels = torch.arange(photons + 1, dtype=torch.float64, device=pictures.device) / photons * 255
+    return levels.index_select(0, count).reshape(pictures.shape)
 
 
 @lru_cache(maxsize=16)
@@ -82,7 +82,7 @@ def impulse_noise(pictures: Bytes, normal: Image, share: float) -> Bytes:
     return pictures.masked_fill(normal < -threshold, 0).masked_fill_(normal > threshold, 255)
 
 
-def speckle_noise(pictures: Bytes, normal: Image, std: float) -> Bytes:
+def speckle_noise(pictures: Bytes, normal: Image, std: float) -> Levels:
     """Noise in proportion to the light: x · (1 + std · normal).
 
     Args:
@@ -91,4 +91,4 @@ def speckle_noise(pictures: Bytes, normal: Image, std: float) -> Bytes:
         std: standard deviation as a share of the value.
     """
     x = unit(pictures, normal.dtype)
-    return truncated(x.addcmul(x, normal, value=std))
+    return x.addcmul(x, normal, value=std).mul_(255)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechaug.evaluation.corruptions.blur import motion_blur
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, store, unit
 from mechaug.evaluation.corruptions.zoom import zoomed
 from mechaug.types import Bytes
 
@@ -37,7 +37,10 @@ class Snowfall(NamedTuple):
     kept: float
 
 
-def snow(pictures: Bytes, normal: Float[Tensor, "b h w"], angle_deg: Float[Tensor, "b"], fall: Snowfall) -> Bytes:
+def snow(
+    pictures: Bytes, normal: Float[Tensor, "b h w"], angle_deg: Float[Tensor, "b"], fall: Snowfall, *,
+    centred: bool = False,
+) -> Levels:  # fmt: skip
     """Streaks of flakes, and the same turned by 180 degrees, over a picture that is drawn towards white.
 
     Args:
@@ -45,13 +48,15 @@ def snow(pictures: Bytes, normal: Float[Tensor, "b h w"], angle_deg: Float[Tenso
         normal: standard normal numbers, one per pixel.
         angle_deg: direction of the streaks per picture, clockwise from the right; the benchmark draws −135 to −45.
         fall: the severity.
+        centred: flakes streak both ways, as in `motion_blur`.
     """
     flakes = zoomed((fall.mean + fall.std * normal)[:, None], fall.zoom)
-    flakes = truncated(flakes.where(flakes >= fall.threshold, 0.0))
-    streaks = unit(motion_blur(flakes, angle_deg, int(fall.radius), fall.sigma), torch.float32)
+    flakes = store(flakes.where(flakes >= fall.threshold, 0.0) * 255)
+    streaks = motion_blur(flakes, angle_deg, int(fall.radius), fall.sigma, centred=centred)
+    streaks = unit(store(streaks), torch.float32)
     x = unit(pictures, torch.float32)
     grey = x
     if x.shape[1] == 3:
         grey = torch.einsum("bchw,c->bhw", x, x.new_tensor([0.299, 0.587, 0.114]))[:, None]
     pale = torch.maximum(x, 1.5 * grey + 0.5)
-    return truncated(torch.lerp(pale, x, fall.kept) + streaks + streaks.flip(-2, -1))
+    return (torch.lerp(pale, x, fall.kept) + streaks + streaks.flip(-2, -1)) * 255

@@ -1,8 +1,11 @@
 """Stored pictures and how they are computed with: what the formulas of all corruptions share.
 
-Pictures are stored pictures (uint8, in and out), and a result is truncated to uint8, not rounded, as in the published
-files. `x` is a stored value over 255.
+A formula takes stored pictures (uint8) and gives levels: real numbers, 0 to 255 and beyond, which are clipped and made
+whole when they are stored. The published files are cut down to whole levels, not rounded. `x` is a stored value over
+255.
 """
+
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,20 +14,18 @@ from torch.nn.functional import pad
 
 from mechaug.types import Bytes, Image
 
+Levels: TypeAlias = Float[Tensor, "b c h w"]
+"""What a formula makes of pictures: grey levels before they are stored, 0..255 and beyond."""
+
 
 def unit(pictures: Bytes, dtype: torch.dtype) -> Image:
     """Stored values over 255."""
     return pictures.to(dtype).div_(255)
 
 
-def truncated(x: Float[Tensor, "..."]) -> Tensor:
-    """Values in units of white as stored values: clipped, and cut down to whole levels as the benchmark does."""
-    return (x.clamp(0, 1) * 255).to(torch.uint8)
-
-
-def levels(x: Float[Tensor, "..."]) -> Tensor:
-    """`truncated` for values in grey levels."""
-    return x.clamp(0, 255).to(torch.uint8)
+def store(levels: Float[Tensor, "..."], *, rounded: bool = False) -> Tensor:
+    """Levels as stored values: clipped, and cut down to whole ones as the benchmark does, or rounded."""
+    return (levels + 0.5 if rounded else levels).clamp(0, 255).to(torch.uint8)
 
 
 def uniform(normal: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:

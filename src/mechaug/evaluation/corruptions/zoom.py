@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from mechaug.evaluation.corruptions.stored import truncated, unit
+from mechaug.evaluation.corruptions.stored import Levels, unit
 from mechaug.types import Bytes
 
 
-def zoom_blur(pictures: Bytes, step: float, count: int) -> Bytes:
+def zoom_blur(pictures: Bytes, step: float, count: int) -> Levels:
     """The mean of a picture and of `count` enlarged copies of it, the first of which is the picture again.
 
     Args:
@@ -28,7 +28,7 @@ def zoom_blur(pictures: Bytes, step: float, count: int) -> Bytes:
     step = (1 + step) - 1
     for number in range(count):
         total += zoomed(x, 1 + number * step)
-    return truncated(total / (count + 1))
+    return total / (count + 1) * 255
 
 
 def zoomed(x: Float[Tensor, "b c h w"], factor: float) -> Float[Tensor, "b c h w"]:
