@@ -130,6 +130,17 @@ class TestApgd:
         # p = 0.22, 0.41, 0.57, 0.70, 0.80, 0.87, 0.93, 0.99 of 100 steps: gaps 0.19, 0.16, …, never under 0.06.
         assert checkpoints(100) == (22, 41, 57, 70, 80, 87, 93, 99)
 
+    def test_the_first_step_is_whole_whoever_else_is_in_the_batch(self, linear):
+        """Also beside a picture that is wrong from the start and takes no part."""
+        pictures = stored(6).float() / 255
+        labels, keys = linear(pictures).argmax(1), Key(0).at(torch.arange(6))
+        labels[0] = (labels[0] + 1) % 5
+        together = Apgd(0.002, 1)(linear, pictures, labels, keys)
+        alone = Apgd(0.002, 1)(linear, pictures[1:], labels[1:], keys.rows(torch.arange(1, 6)))
+        assert torch.allclose(together[1:], alone, atol=1e-6)
+        # Twice the radius long, so that from anywhere in the ball it ends on its surface.
+        assert torch.allclose((alone - pictures[1:]).abs(), torch.full_like(alone, 0.002), atol=1e-6)
+
     def test_the_ratio_does_not_depend_on_scale_or_offset(self):
         logits = torch.tensor([[4.0, 1.0, 0.0, -2.0], [1.0, 3.0, 2.0, 0.0]])
         labels, targets = torch.tensor([0, 2]), torch.tensor([1, 0])

@@ -219,7 +219,7 @@ def ascend(
     for number in range(1, steps + 1):
         if not len(walk.rows):
             break
-        walk = without_wrong(*_moved(model, walk, gain))
+        walk = without_wrong(*_moved(model, walk, gain, 1.0 if number == 1 else MOMENTUM))
         if number in places:
             place = places.index(number)
             walk = _checked(walk, number - (places[place - 1] if place else 0))
@@ -227,11 +227,10 @@ def ascend(
     return found, broken
 
 
-def _moved(model: nn.Module, walk: _Walk, gain: Gain) -> tuple[_Walk, Logits]:
-    """One step: by the gradient's sign, then mixed with the last step; the first is whole."""
+def _moved(model: nn.Module, walk: _Walk, gain: Gain, share: float) -> tuple[_Walk, Logits]:
+    """One step: by the gradient's sign, then mixed with the last step, of which the new one has its share."""
     size = walk.step.to(walk.x)[:, None, None, None]
     ahead = torch.clamp(walk.x + size * walk.gradient.sign(), walk.low, walk.high)
-    share = 1.0 if walk.last is walk.x else MOMENTUM
     x = walk.x + share * (ahead - walk.x) + (1 - share) * (walk.x - walk.last)
     x = torch.clamp(x, walk.low, walk.high)
     logits, gained, gradient = slope(model, x, gain, walk.labels, walk.targets)

@@ -3,11 +3,12 @@
 A law that is a range is one side of the box, and its ends are where the search stops; coordinates run from 0 to 1 on
 each quantity's own scale, so that a step means as much in metres as in degrees. What is no quantity (seeds, shapes,
 which mechanism of a mixture) is drawn from the picture's key and held. Geometric parameters have many local worst
-cases, and gradients from one start find a poor one: draws and grids are stronger there (Engstrom, Tran, Tsipras, Schmidt
-and Madry, "Exploring the landscape of spatial robustness", ICML 2019). A picture counts as right if it is right when
-clean and everywhere the search looked.
+cases, and gradients from one start find a poor one: draws and grids are stronger there (Engstrom, Tran, Tsipras,
+Schmidt and Madry, "Exploring the landscape of spatial robustness", ICML 2019). A picture counts as right if it is right
+when clean and everywhere the search looked.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mechaug.evaluation.attacks import Attack, check_keys, check_settings, margin
-from mechaug.evaluation.predict import ask, evaluating
+from mechaug.evaluation.predict import ask, check_labels, evaluating
 from mechaug.keys import Key
 from mechaug.laws import Law, Quantity, quantities
 from mechaug.mechanisms import Chain, Maybe, Mechanism, Mix, OneOf, Parameters
@@ -103,7 +104,7 @@ class WorstParameters(Attack):
 
     Args:
         mechanism: any; its ranges are the box.
-        search: how to look for it.
+        search_by: how to look for it.
 
     Raises:
         ValueError: nothing in the mechanism is a range or a distribution, or a grid has more than 10,000 points.
@@ -155,23 +156,19 @@ class WorstParameters(Attack):
             ValueError: there are no pictures, or as `Attack.__call__`.
         """
         check_keys(pictures, key)
-        worst: Found | None = None
-        with evaluating(model), torch.no_grad():
-            for params, changed, lead in self._places(model, pictures, labels, key.fold("worst parameters")):
-                worst = Found(params, changed, lead) if worst is None else _worse(worst, Found(params, changed, lead))
-        if worst is None:
+        if not len(pictures):
             raise ValueError("there are no pictures to attack")
-        return worst
+        with evaluating(model), torch.no_grad():
+            check_labels(labels, ask(model, pictures[:1]).shape[1])
+            return functools.reduce(_worse, self._places(model, pictures, labels, key.fold("worst parameters")))
 
-    def _places(
-        self, model: nn.Module, pictures: Image, labels: Labels, key: Key
-    ) -> Iterator[tuple[Parameters, Image, PerImage]]:
-        """Every place where the search looks: parameters, pictures and leads."""
+    def _places(self, model: nn.Module, pictures: Image, labels: Labels, key: Key) -> Iterator[Found]:
+        """Every place where the search looks."""
         box, how = Box(self.mechanism), self.search_by
 
-        def look(params: Parameters) -> tuple[Parameters, Image, PerImage]:
+        def look(params: Parameters) -> Found:
             changed = self.mechanism.apply(pictures, params)
-            return params, changed, margin(ask(model, changed), labels)
+            return Found(params, changed, margin(ask(model, changed), labels))
 
         match how:
             case BestOf():
@@ -186,16 +183,16 @@ class WorstParameters(Attack):
             case Ascent():
                 for number in range(how.starts):
                     params = self.mechanism.sample(key.fold(number)).to(pictures.device)
-                    yield look(params)
                     unit = box.unit(params)
                     for _ in range(how.steps):
                         with torch.enable_grad():
-                            unit = unit.detach().requires_grad_()
-                            lead = look(box.replace(params, unit))[2]
-                            (slope,) = torch.autograd.grad(lead.sum(), unit, allow_unused=True)
+                            unit.requires_grad_()
+                            here = look(box.replace(params, unit))
+                            (slope,) = torch.autograd.grad(here.lead.sum(), unit, allow_unused=True)
+                        yield Found(here.params.map(Tensor.detach), here.pictures.detach(), here.lead.detach())
                         slope = torch.zeros_like(unit) if slope is None else slope.nan_to_num(0.0)
                         unit = (unit.detach() - how.step * slope.sign()).clamp(0, 1)
-                        yield look(box.replace(params, unit))
+                    yield look(box.replace(params, unit))
 
 
 def _worse(one: Found, other: Found) -> Found:
@@ -253,7 +250,7 @@ class Box:
             if side.log:
                 value, low, high = value.log(), math.log(low), math.log(high)
             columns.append(((value - low) / (high - low)).clamp(0, 1))
-        return torch.stack(columns, dim=1)
+        return torch.stack(columns, dim=1) if columns else torch.zeros(len(params.leaves()[0]), 0)
 
     def replace(self, params: Parameters, unit: Float[Tensor, "b d"]) -> Parameters:
         """The parameters with those of the box taken from unit coordinates; differentiable in these."""

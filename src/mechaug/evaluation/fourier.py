@@ -107,7 +107,8 @@ def heat_map(
     """
     channels, height, width = pictures.shape[1:]
     usual_side, usual_norm = heat_map_size(height, width)
-    side, norm, watch = side or usual_side, usual_norm if norm is None else norm, watch or Silent()
+    side, norm = usual_side if side is None else side, usual_norm if norm is None else norm
+    watch = watch or Silent()
     if side % 2 == 0 or side > min(height, width):
         raise ValueError(
             f"a heat map has an odd side of at most the pictures' shorter one, {min(height, width)}, not {side}"

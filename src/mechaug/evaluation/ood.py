@@ -85,7 +85,7 @@ def detection_of(inside: Float[Tensor, "a"], elsewhere: Float[Tensor, "e"], scor
         raise ValueError("a detection needs pictures of the data and pictures from elsewhere")
     strange = torch.cat((inside, elsewhere)).cpu()
     count, others = len(inside), len(elsewhere)
-    figures = _Curve(strange, count)
+    figures = _Curve(strange)
     plain = figures(torch.ones(count, 1), torch.ones(others, 1))[:, 0].tolist()
     at_once = max(1, _WEIGHTS_AT_ONCE // len(strange))
     weights = (
@@ -102,21 +102,22 @@ def detection_of(inside: Float[Tensor, "a"], elsewhere: Float[Tensor, "e"], scor
 class _Curve:
     """AUROC, AUPR and FPR95 of weighted pictures, from one sorting."""
 
-    def __init__(self, strange: Float[Tensor, "n"], count: int) -> None:
+    def __init__(self, strange: Float[Tensor, "n"]) -> None:
         self._order = strange.argsort(descending=True, stable=True)
         ordered = strange[self._order]
         # Pictures of one score are told apart by nothing: a curve has points only after the last of them.
         self._ends = torch.cat((ordered[1:] != ordered[:-1], torch.ones(1, dtype=torch.bool))).nonzero().squeeze(1)
-        self._count = count
 
     def __call__(self, inside: Float[Tensor, "a r"], elsewhere: Float[Tensor, "b r"]) -> Float[Tensor, "3 r"]:
-        positive = torch.cat((torch.zeros_like(inside), elsewhere))[self._order].double().cumsum(0)[self._ends]
-        negative = torch.cat((inside, torch.zeros_like(elsewhere)))[self._order].double().cumsum(0)[self._ends]
+        # Sums of weights are whole numbers, and exact in float32 up to 16 million.
+        positive = torch.cat((torch.zeros_like(inside), elsewhere))[self._order].cumsum(0)[self._ends]
+        negative = torch.cat((inside, torch.zeros_like(elsewhere)))[self._order].cumsum(0)[self._ends]
         recall, alarms = positive / positive[-1], negative / negative[-1]
         gained = recall.diff(dim=0, prepend=torch.zeros_like(recall[:1]))
         before = torch.cat((torch.zeros_like(alarms[:1]), alarms[:-1]))
         # A picture from elsewhere beats the data's pictures that are less strange, and half of those as strange.
-        auroc = (gained * (1 - (before + alarms) / 2)).sum(0)
-        precision = positive / (positive + negative).clamp(min=1e-12)
-        first = (recall >= 0.95 - 1e-12).int().argmax(0, keepdim=True)
-        return torch.stack((auroc, (gained * precision).sum(0), alarms.gather(0, first).squeeze(0)))
+        auroc = (gained * (1 - (before + alarms) / 2)).sum(0, dtype=torch.float64)
+        precision = positive / (positive + negative).clamp(min=1e-6)
+        first = (recall >= 0.95 - 1e-6).int().argmax(0, keepdim=True)
+        aupr = (gained * precision).sum(0, dtype=torch.float64)
+        return torch.stack((auroc, aupr, alarms.gather(0, first).squeeze(0).double()))

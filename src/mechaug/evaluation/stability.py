@@ -97,8 +97,8 @@ def _zoom_blur(pictures: Image, number: int, key: Key) -> Image:  # noqa: ARG001
     return total / 8
 
 
-_SHAKE = MotionBlur(exposure_s=1 / 30, angular_speed_deg_s=40.0, tremble_deg=0.0)
-_FLAKES = Snow(rate_mm_h=1.5, wind_m_s=0.0)
+_SHAKE = MotionBlur(exposure_s=1 / 30, angular_speed_deg_s=60.0, tremble_deg=0.0)
+_FLAKES = Snow(rate_mm_h=1.0, wind_m_s=0.0)
 _STILL = Viewpoint(rotation_deg=0.0, log2_scale=0.0, shift_x=0.0, shift_y=0.0)
 _BOARD = Perspective(yaw_deg=0.0, pitch_deg=0.0, distance_widths=1.4)
 
@@ -112,7 +112,7 @@ SEQUENCES: Final[tuple[Sequence, ...]] = (
         noise=True, frame=_noise("shot_noise"),
     ),
     Sequence(
-        "motion_blur", "Motion blur", "the direction of a shake of 1.3° turns by 180°",
+        "motion_blur", "Motion blur", "the direction of a shake of 2° turns by 180°",
         noise=False, frame=_sweep(_SHAKE, "direction_deg", 0.0, 180.0),
     ),
     Sequence(
@@ -120,8 +120,8 @@ SEQUENCES: Final[tuple[Sequence, ...]] = (
         noise=False, frame=_zoom_blur,
     ),
     Sequence(
-        "snow", "Snow", "flakes at 1.5 mm/h of water are blown across by wind from −2 to 2 m/s",
-        noise=False, frame=_sweep(_FLAKES, "wind_m_s", -2.0, 2.0),
+        "snow", "Snow", "snowfall from 0.2 to 4 mm/h of water",
+        noise=False, frame=_sweep(_FLAKES, "rate_mm_h", 0.2, 4.0),
     ),
     Sequence(
         "brightness", "Brightness", "exposure from −0.5 to 0.5 EV",
