@@ -24,7 +24,7 @@ from mechaug.evaluation.result import (
     Picture,
     Result,
     Run,
-    Suite,
+    SuiteRecord,
     write_result,
 )
 from mechaug.reports import figures
@@ -90,7 +90,7 @@ def make_method(index: int, corruptions: int, seeds: Sequence[int], half: float,
         if family != "external"
     )
     description = f"{title}, as its authors describe it, with their settings and this study's schedule."
-    return MethodResult(name, title, family, description, evaluation, runs, sees)
+    return MethodResult(name, title, family, description, evaluation, runs, sees, sees_known=family != "external")
 
 
 def make_result(
@@ -114,7 +114,7 @@ def make_result(
         net="WRN-16-4",
         seeds=seeds,
         epochs=30,
-        suites=(Suite("clean", "Clean", "The test pictures as they are."),),
+        suites=(SuiteRecord("clean", "Clean", "The test pictures as they are."),),
         methods=tuple(make_method(index, corruptions, seeds, half, attacked) for index in range(methods)),
         gallery=gallery,
         environment=Environment("0.1.0", "3.11.7", "2.13.0", "Linux x86_64", "cpu", 2),
@@ -321,7 +321,8 @@ def test_bad_input_is_one_sentence(tmp_path):
 def test_small_results_make_a_page(tmp_path, methods, corruptions):
     result = make_result(methods=methods, corruptions=corruptions, attacked=False, seeds=(), classes=())
     page = Page(write_page(tmp_path, result))
-    assert ("Ranking" in page.text) == (methods > 0)
+    assert ("Ranking" in page.text) == (methods > 1)
+    assert ("At a glance" in page.text) == (methods == 1)
     assert ("By severity" in page.text) == (methods > 0 and corruptions > 0)
     assert "Every run" not in page.text
 

@@ -173,7 +173,7 @@ def evaluate_model(
     names = output_names(outputs, data.classes, config.classes or loaded.classes)
     groups, group_names = _groups(config, data)
     pictures = relabel(data, names)
-    target = Target(pictures, names, groups=groups, group_names=group_names)
+    target = Target(pictures, names, data.classes, data.test_total, groups=groups, group_names=group_names)
     measured = Measured(
         config.model, data.source, len(pictures), (pictures.pixels.shape[-2], pictures.pixels.shape[-1]),
         fingerprint(loaded, config.model), digest(pictures),

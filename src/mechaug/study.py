@@ -75,7 +75,8 @@ def run_study(
         if data.note:
             watch.say(f"{data.name}: {data.note}")
         methods = config.chosen
-        target = Target(data.test, data.classes, Kept(_KEPT_BYTES if len(methods) * len(config.seeds) > 1 else 0))
+        several = len(methods) * len(config.seeds) > 1
+        target = Target(data.test, data.classes, total=data.test_total, kept=Kept(_KEPT_BYTES if several else 0))
         suites = tuple(suite.for_size(*data.test.pixels.shape[-2:]) for suite in config.suites)
         bench = _Bench(config, data, suites, target, digest(data.test), folder, watch, checkpoint_seconds)
         entries = []

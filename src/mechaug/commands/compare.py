@@ -45,5 +45,5 @@ class Compare:
                 f"{one.corrected_p_value:.2g}", one.verdict if verdict is None else f"{verdict} is better",
             )  # fmt: skip
         Console().print(table)
-        count = next(iter(found.values())).difference.count
-        say(f"{count:,} pictures; {len(first.runs)} and {len(second.runs)} runs; {len(found)} comparisons")
+        count = max(one.difference.count for one in found.values())
+        say(f"up to {count:,} pictures; {len(first.runs)} and {len(second.runs)} runs; {len(found)} comparisons")

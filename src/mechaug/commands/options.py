@@ -55,15 +55,19 @@ class SuiteSizes:
     """On how much each suite measures."""
 
     corrupt_size: int = 10_000
-    """Pictures under corruptions, and of each shifted set, at most."""
+    """Pictures under corruptions, at most."""
     attack_size: int = 500
     """Pictures under attack; 0 leaves attacks out."""
     probe_size: int = 200
     """Pictures for stability and mechanism; half as many for fourier."""
+    other_size: int = 10_000
+    """Pictures of each set of --shift and --ood, at most."""
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     """Of corruptions; published scores need all five."""
     epsilon: Number = None
     """Radius of the attacks' L∞ ball in levels of 255; by default 8."""
+    corrupted_from: Path | None = None
+    """Folder of corrupted pictures, published or by `mechaug corrupt`: they are preferred to those made here."""
     frost: Path | None = None
     """Folder of the benchmark's own frost textures; without it they are drawn, and the page says so."""
 
@@ -76,7 +80,7 @@ def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tupl
     """
     from mechaug.evaluation.suites import Limits
 
-    for name in ("corrupt_size", "probe_size"):
+    for name in ("corrupt_size", "probe_size", "other_size"):
         if getattr(sizes, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(sizes, name)}: at least one picture is needed")
     if sizes.attack_size < 0 or (sizes.epsilon is not None and not sizes.epsilon > 0):
@@ -89,6 +93,8 @@ def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tupl
         probed=sizes.probe_size,
         severities=tuple(sorted(set(sizes.severities))),
         epsilon_levels=8.0 if sizes.epsilon is None else sizes.epsilon,
+        other=sizes.other_size,
+        files=None if sizes.corrupted_from is None else str(sizes.corrupted_from),
         frost=None if sizes.frost is None else str(sizes.frost),
         shift=shift,
         elsewhere=elsewhere,

@@ -72,6 +72,7 @@ class DataSet:
         train: pictures to train on; empty where none were asked for.
         test: pictures to measure on.
         note: what a reader of a figure must know about the set; empty where there is nothing.
+        test_total: how many pictures the whole test split has, of which `test` may be some; 0 if nobody knows.
     """
 
     name: str
@@ -80,6 +81,7 @@ class DataSet:
     train: Pictures
     test: Pictures
     note: str
+    test_total: int = 0
 
 
 def choose(labels: Labels, count: int, key: Key) -> Int64[Tensor, "{count}"]:

@@ -110,7 +110,7 @@ def _load_signs(
     note = "synthetic: road signs rendered from a causal model"
     if confounding:
         note += f"; the light's colour tells the class in {confounding:.0%} of pictures, reversed in the test split"
-    return DataSet("signs", source, CLASSES, drawn.train, drawn.test, note)
+    return DataSet("signs", source, CLASSES, drawn.train, drawn.test, note, test_size)
 
 
 def _read(
@@ -150,7 +150,8 @@ def _read(
     skipped = len(train_rows) + len(test_rows) - len(train) - len(test)
     if skipped:
         notes.append(f"{skipped} unreadable {'picture was' if skipped == 1 else 'pictures were'} skipped")
-    return DataSet(listing.name, source, listing.classes, train, test, "; ".join(notes))
+    total = len(listing.test.labels)
+    return DataSet(listing.name, source, listing.classes, train, test, "; ".join(notes), total)
 
 
 def _choose(name: str, split: Split, size: int | None, classes: int, key: Key) -> Int64[Tensor, " rows"]:

@@ -15,6 +15,7 @@ own code.
 
 import hashlib
 import importlib
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,6 +185,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def _function(module: str, function: str) -> nn.Module:
+    # A file in the folder where one works, as it is with `python -m`.
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
         made = getattr(importlib.import_module(module), function)()
     except (ImportError, AttributeError) as error:

@@ -31,6 +31,8 @@ class Limits:
         probed: pictures for stability and mechanisms, and at most half as many for frequencies.
         epsilon_levels: radius of the attacks' L∞ ball in levels of 255.
         severities: of corruptions.
+        other: pictures of each shifted set, and of each set from elsewhere.
+        files: folder of corrupted pictures, or None.
         frost: folder of the benchmark's frost textures, or None.
         shift: sources of shifted sets.
         elsewhere: sources of pictures from elsewhere.
@@ -41,13 +43,15 @@ class Limits:
     probed: int = 200
     epsilon_levels: float = 8.0
     severities: tuple[int, ...] = SEVERITIES
+    other: int = 10_000
+    files: str | None = None
     frost: str | None = None
     shift: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
 
 def _corrupted(family: Family, limits: Limits) -> Corrupted:
-    return Corrupted(family, (), limits.severities, limits.corrupted, limits.frost)
+    return Corrupted(family, (), limits.severities, limits.corrupted, limits.files, limits.frost)
 
 
 KNOWN: Final[Mapping[str, Callable[[Limits], Suite]]] = MappingProxyType({
@@ -60,8 +64,8 @@ KNOWN: Final[Mapping[str, Callable[[Limits], Suite]]] = MappingProxyType({
     "stability": lambda limits: Stable(limits.probed),
     "fourier": lambda limits: Frequency(max(1, limits.probed // 2)),
     "calibration": lambda _: Calibration(),
-    "ood": lambda limits: Elsewhere(limits.elsewhere, limits.corrupted),
-    "shift": lambda limits: Shift(limits.shift, limits.corrupted),
+    "ood": lambda limits: Elsewhere(limits.elsewhere, limits.other),
+    "shift": lambda limits: Shift(limits.shift, limits.other),
     "mechanism": lambda limits: Worst(limits.probed),
 })  # fmt: skip
 """Every suite by name, in the order in which they run."""

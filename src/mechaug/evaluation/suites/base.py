@@ -32,6 +32,8 @@ class Target:
     Attributes:
         pictures: the test pictures; their labels are numbers of the model's outputs.
         outputs: the names of the model's outputs.
+        classes: the names of the data's classes, some of those; empty where they are the same.
+        total: how many pictures the whole test split has; 0 for as many as there are here.
         kept: corrupted pictures that are made once for all models, as far as its budget allows.
         groups: of each picture, by which fairness is judged beside classes, or None; with names.
         group_names: of the groups.
@@ -39,6 +41,8 @@ class Target:
 
     pictures: Pictures
     outputs: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    total: int = 0
     kept: "Kept" = field(default_factory=lambda: Kept(0))
     groups: Int64[Tensor, "n"] | None = None
     group_names: tuple[str, ...] = ()

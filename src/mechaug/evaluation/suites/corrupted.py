@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias, final
 
@@ -13,7 +14,6 @@ from mechaug.evaluation.corruptions import (
     NAMES,
     SEVERITIES,
     bar_names,
-    corrupt,
     load_frost,
     profile_of,
 )  # fmt: skip
@@ -31,6 +31,7 @@ from mechaug.evaluation.suites.base import (
     some,
     stack,
 )  # fmt: skip
+from mechaug.evaluation.supply import Supply
 from mechaug.keys import Key
 from mechaug.types import Bytes
 
@@ -47,6 +48,13 @@ _TITLES: dict[str, tuple[str, str]] = {
 _AT_ONCE = 500  # pictures corrupted together
 
 
+@cache
+def _supply(files: str | None, frost: str | None) -> Supply:
+    """Where the pictures come from; textures are read once."""
+    folder = None if files is None else Path(files).expanduser()
+    return Supply(folder, None if frost is None else load_frost(Path(frost).expanduser()))
+
+
 @final
 @dataclass(frozen=True)
 class Corrupted(Suite):
@@ -57,6 +65,8 @@ class Corrupted(Suite):
         corruptions: their names; empty until the size of the pictures is known, see `for_size`.
         severities: of each.
         pictures: how many of the test pictures are corrupted, at most.
+        files: folder of corrupted pictures, published or written by `mechaug corrupt`, which are preferred to those
+            made here; None for none.
         frost: folder of the benchmark's frost textures; None for drawn ones.
     """
 
@@ -64,6 +74,7 @@ class Corrupted(Suite):
     corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = SEVERITIES
     pictures: int = 10_000
+    files: str | None = None
     frost: str | None = None
 
     @property
@@ -84,19 +95,19 @@ class Corrupted(Suite):
 
     @property
     def origin(self) -> str:
-        return "regenerated"
+        origins = {self._supply.origin(name) for name in self.corruptions}
+        return "partly official" if len(origins) > 1 else next(iter(origins), "")
 
     def describe(self) -> str:
         return (
             f"mean accuracy over {len(self.corruptions)} {_TITLES[self.family][1]} "
-            f"({', '.join(self.corruptions)}) at severities {', '.join(map(str, self.severities))}, "
-            f"regenerated here: not the published files{self._textures()}"
+            f"({', '.join(self.corruptions)}) at severities {', '.join(map(str, self.severities))}; "
+            f"{self._supply.note(self.corruptions)}"
         )
 
-    def _textures(self) -> str:
-        if "frost" not in self.corruptions:
-            return ""
-        return "; frost has textures that are drawn" if self.frost is None else f"; frost has those of {self.frost}"
+    @property
+    def _supply(self) -> Supply:
+        return _supply(self.files, self.frost)
 
     def parts(self) -> tuple[str, ...]:
         """One for each corruption."""
@@ -109,21 +120,19 @@ class Corrupted(Suite):
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """Whether each picture was right, severities × pictures, on the pictures that `some` chooses."""
         chosen = target.pictures.rows(some(target.pictures, self.pictures))
-        key = Key(0).fold("corruptions")
-        ice = load_frost(Path(self.frost)) if self.frost is not None and part == "frost" else None
+        total, classes, supply = target.total or len(target.pictures), target.classes or None, self._supply
         right = []
         for severity in self.severities:
+            guesses = []
+            for rows in torch.arange(len(chosen)).split(_AT_ONCE):
 
-            def make(rows: torch.Tensor, severity: int = severity) -> Bytes:
-                place = (self.family, part, severity, int(rows[0]))
-                return target.kept.get(
-                    place, lambda: corrupt(chosen.pixels[rows], part, severity, key.at(chosen.index[rows]), ice=ice)
-                )
+                def make(rows: torch.Tensor = rows, severity: int = severity) -> Bytes:
+                    return supply.get(
+                        chosen.rows(rows), part, severity, total=total, classes=classes, device=subject.device
+                    )
 
-            guesses = [
-                predictions(subject, make(rows), len(target.outputs), advance, f"{part} {severity}")
-                for rows in torch.arange(len(chosen)).split(_AT_ONCE)
-            ]
+                pixels = target.kept.get((self, part, severity, int(rows[0])), make)
+                guesses.append(predictions(subject, pixels, len(target.outputs), advance, f"{part} {severity}"))
             right.append(torch.cat(guesses) == chosen.labels)
         return {"right": torch.stack(right)}
 

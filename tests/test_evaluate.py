@@ -1,0 +1,276 @@
+"""`mechaug evaluate` and `mechaug compare` for real: kills, merges, and what does not fit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mechaug import cli, spec
+from mechaug.config import EvaluationConfig
+from mechaug.errors import UserError
+from mechaug.evaluation.pairs import compare_sides, read_side
+from mechaug.evaluation.result import Result, read_result, write_result
+from mechaug.evaluation.suites import Limits, choose_suites
+from mechaug.job import evaluate_model
+
+LIST = ["--suites", "clean", "c", "pgd", "calibration"]
+SIZES = ["--test-size", "60", "--corrupt-size", "30", "--attack-size", "10", "--probe-size", "20"]
+
+
+def colours(scale: float = 40.0) -> torch.nn.Module:
+    """Ten classes from three colour means."""
+    net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 10))
+    with torch.no_grad():
+        net[2].weight.copy_(torch.linspace(-1, 1, 30).reshape(10, 3).sin() * scale)
+        net[2].bias.zero_()
+    return net
+
+
+def mild() -> torch.nn.Module:
+    return colours(3.0)
+
+
+def turned() -> torch.nn.Module:
+    net = colours()
+    with torch.no_grad():
+        net[2].weight.copy_(net[2].weight.flip(0))
+    return net
+
+
+def probabilities() -> torch.nn.Module:
+    return torch.nn.Sequential(colours(), torch.nn.Softmax(1))
+
+
+def start(out: Path, *options: str, model: str = "test_evaluate:colours") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "mechaug.cli", "evaluate", "--model", model, "--out", str(out), *options]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def evaluate(out: Path, suites: Sequence[str], model: str = "test_evaluate:colours", **limits: int) -> Result:
+    chosen = choose_suites(suites, Limits(corrupted=30, attacked=10, probed=20, severities=(1,), **limits))
+    config = EvaluationConfig(model, "signs", chosen, test_size=60)
+    return evaluate_model(config, out, command=lambda names: f"mechaug evaluate --suites {' '.join(names)}")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    complaint = capsys.readouterr().err
+    last = complaint.strip().splitlines()[-1]
+    assert stop.value.code == 2, complaint
+    assert last.startswith("mechaug: ") and "Traceback" not in complaint
+    return last
+
+
+# Kills
+
+
+def test_a_killed_evaluation_repeats_nothing_and_ends_with_the_same_figures(tmp_path: Path) -> None:
+    whole = start(tmp_path / "whole", *LIST, *SIZES)
+    _, complaint = whole.communicate(timeout=250)
+    assert whole.returncode == 0, complaint
+    expected = read_result(tmp_path / "whole" / "result.json")
+
+    out, killed = tmp_path / "killed", 0
+    kept: dict[Path, tuple[int, int]] = {}
+    for wanted in (2, 10):
+        process = start(out, *LIST, *SIZES)
+        deadline = time.monotonic() + 120
+        while len(list(out.glob("outcomes/*/*.safetensors"))) < wanted and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.communicate(timeout=60)
+        for path, stamp in kept.items():
+            assert (path.stat().st_ino, path.stat().st_mtime_ns) == stamp, f"{path} was written again"
+        kept = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.glob("outcomes/*/*.safetensors")}
+        assert not (out / "result.json").exists()
+    assert killed, "the evaluation was over before it could be killed: this test no longer tests anything"
+    last = start(out, *LIST, *SIZES)
+    _, said = last.communicate(timeout=250)
+    assert last.returncode == 0, said
+    assert "parts were measured before and are kept" in said
+    for path, stamp in kept.items():
+        assert (path.stat().st_ino, path.stat().st_mtime_ns) == stamp, f"{path} was measured twice"
+    found = read_result(out / "result.json")
+    assert spec.dumps(found.methods[0].evaluation) == spec.dumps(expected.methods[0].evaluation)
+
+
+# Merging
+
+
+def test_results_of_several_runs_merge(tmp_path: Path) -> None:
+    first = evaluate(tmp_path, ["c"])
+    second = evaluate(tmp_path, ["pgd", "calibration"])
+    assert [suite.name for suite in first.suites] == ["clean", "c"]
+    assert [suite.name for suite in second.suites] == ["clean", "c", "pgd", "calibration"]
+    assert second.command == "mechaug evaluate --suites clean c pgd calibration"
+    assert second.methods[0].evaluation.cells == first.methods[0].evaluation.cells
+    assert second.methods[0].evaluation.attacked is not None
+    again = evaluate(tmp_path, ["c", "pgd", "calibration"])
+    assert spec.dumps(again.methods) == spec.dumps(second.methods)
+
+
+def test_a_folder_belongs_to_one_model_and_its_pictures(tmp_path: Path) -> None:
+    evaluate(tmp_path, ["clean"])
+    with pytest.raises(UserError, match="differs in model"):
+        evaluate(tmp_path, ["clean"], model="test_evaluate:mild")
+    config = EvaluationConfig("test_evaluate:colours", "signs", choose_suites(["clean"]), test_size=50)
+    with pytest.raises(UserError, match="pictures"):
+        evaluate_model(config, tmp_path, command=lambda names: "")
+
+
+def test_a_model_of_mechaugs_knows_what_it_has_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = ["--train-size", "100", "--steps", "2", "--batch-size", "20"]
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--method", "camera", "--out", str(tmp_path / "model"), *tiny])
+    capsys.readouterr()
+    found = evaluate(tmp_path / "out", ["c", "c-bar"], model=str(tmp_path / "model")).methods[0]
+    assert found.sees_known
+    assert {"fog", "jpeg_compression", "blue_noise_sample"} <= set(found.sees)
+    assert "motion_blur" not in found.sees
+    stranger = evaluate(tmp_path / "other", ["c"]).methods[0]
+    assert not stranger.sees_known and stranger.sees == ()
+    from mechaug.reports.html import write
+
+    write([tmp_path / "out" / "result.json", tmp_path / "other" / "result.json"], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count(">mean over its own unseen</th>") == 2, "once for C and once for C̄"
+    assert "whether its training held relatives of these corruptions is not known" in page
+
+
+# Comparing
+
+
+def test_two_results_are_compared_picture_by_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("colours", "mild", "turned"):
+        evaluate(tmp_path / name, ["c", "pgd"], model=f"test_evaluate:{name}")
+    sides = {name: read_side(str(tmp_path / name)) for name in ("colours", "mild", "turned")}
+    # The same answers but for the attack: the gradient's sign does not depend on the scale of the logits.
+    same = compare_sides(sides["colours"], sides["mild"])
+    assert {one.verdict for one in same.values()} == {"no difference shown"}
+    assert same["clean"].difference.value == 0 and same["clean"].corrected_p_value == 1
+    assert {"clean", "pgd (8/255)", "c (severities 1)", "c: fog (severities 1)"} <= same.keys()
+    other = compare_sides(sides["colours"], sides["turned"])
+    results = {name: read_result(tmp_path / name / "result.json") for name in ("colours", "turned")}
+    clean = {name: result.methods[0].evaluation.clean.value for name, result in results.items()}
+    assert other["clean"].difference.value == pytest.approx(clean["colours"] - clean["turned"], abs=1e-6)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["compare", str(tmp_path / "colours"), str(tmp_path / "turned" / "result.json")])
+    assert stop.value.code == 0
+    assert "60 pictures" in capsys.readouterr().out
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
+    evaluate(tmp_path / "a", ["clean"])
+    config = EvaluationConfig("test_evaluate:colours", "signs", choose_suites(["clean"]), test_size=50)
+    evaluate_model(config, tmp_path / "b", command=lambda names: "")
+    with pytest.raises(UserError, match="were measured on different pictures"):
+        compare_sides(read_side(str(tmp_path / "a")), read_side(str(tmp_path / "b")))
+    with pytest.raises(UserError, match=r"there is no result .*nowhere"):
+        read_side(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="holds model: choose one, as"):
+        read_side(f"{tmp_path / 'a'}:camera")
+    result = read_result(tmp_path / "a" / "result.json")
+    method = replace(result.methods[0], outcomes=("../elsewhere",))
+    write_result(replace(result, methods=(method,)), tmp_path / "a" / "result.json")
+    with pytest.raises(UserError, match="outside its folder"):
+        read_side(str(tmp_path / "a"))
+    write_result(replace(result, methods=(replace(method, outcomes=()),)), tmp_path / "a" / "result.json")
+    with pytest.raises(UserError, match="has no outcomes"):
+        read_side(str(tmp_path / "a"))
+
+
+# Bad input
+
+
+def test_a_model_that_returns_probabilities(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    said = refused(capsys, "evaluate", "--model", "test_evaluate:probabilities", "--out", str(tmp_path / "o"), *SIZES)
+    assert "leave its last softmax out" in said
+
+
+def test_a_folder_whose_classes_do_not_match(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name in ("stop", "giraffe"):
+        folder = tmp_path / "set" / "val" / name
+        folder.mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (32, 32), (40 * number, 9, 9)).save(folder / f"{number}.png")
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(["stop", *(f"other{number}" for number in range(9))]))
+    options = ["evaluate", "--model", "test_evaluate:colours", "--data", f"folder:{tmp_path / 'set'}"]
+    said = refused(capsys, *options, "--out", str(tmp_path / "o"))
+    assert "the model has 10 outputs, and the data has 2 classes (giraffe, stop)" in said and "--classes" in said
+    said = refused(capsys, *options, "--out", str(tmp_path / "o"), "--classes", str(names))
+    assert "does not know by name: giraffe" in said
+    names.write_text("\n".join(["stop", "giraffe", *(f"other{number}" for number in range(8))]))
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*options, "--out", str(tmp_path / "o"), "--classes", str(names), "--suites", "clean"])
+    assert stop.value.code == 0
+    assert read_result(tmp_path / "o" / "result.json").data.outputs == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--suites", "everything"], "choose from clean, c, "),
+        (["--severities", "6"], "--severities"),
+        (["--corrupt-size", "0"], "--corrupt-size"),
+        (["--epsilon", "-1"], "--epsilon"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--suites", "shift"], "--shift"),
+        (["--shift", "set:/nowhere/at/all"], "/nowhere/at/all"),
+        (["--ood", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["--classes", "/nowhere/at/all"], "--classes"),
+    ],
+)
+def test_bad_options(capsys: pytest.CaptureFixture[str], tmp_path: Path, options: list[str], named: str) -> None:
+    given = ["evaluate", "--model", "test_evaluate:colours", "--out", str(tmp_path / "o"), *options]
+    if "--suites" not in options:
+        given += ["--suites", "clean"]
+    assert named in refused(capsys, *given, "--test-size", "20")
+
+
+def test_a_corrupt_npy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    np.save(tmp_path / "x_test.npy", np.zeros((20, 8, 8, 3), np.uint8))
+    np.save(tmp_path / "y_test.npy", np.arange(20) % 10)
+    (tmp_path / "x_test.npy").write_bytes(b"\x93NUMPY garbage")
+    options = ["--data", f"npy:{tmp_path}", "--out", str(tmp_path / "o")]
+    assert "x_test.npy cannot be read as .npy" in refused(
+        capsys, "evaluate", "--model", "test_evaluate:colours", *options
+    )
+
+
+def test_groups_are_given_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = tmp_path / "groups.txt"
+    lines.write_text("\n".join("day" if number % 2 else "" for number in range(2000)))
+    options = ["evaluate", "--model", "test_evaluate:colours", "--groups", str(lines), "--suites", "clean"]
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*options, "--out", str(tmp_path / "o"), "--test-size", "40"])
+    assert stop.value.code == 0
+    figures = read_result(tmp_path / "o" / "result.json").methods[0].evaluation.figures
+    assert [f.name for f in figures if f.group == "By group"] == ["gap between groups", "day"]
+    lines.write_text("day\nnight")
+    assert "there are 2 groups" in refused(capsys, *options, "--out", str(tmp_path / "p"), "--test-size", "40")
+
+
+def test_records_of_the_first_schema_are_read() -> None:
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "0.1.0" / "signs" / "result.json"
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    result = read_result(path)
+    assert result.schema_version == 2
+    assert [suite.name for suite in result.suites] == [suite["name"] for suite in raw["suites"]]
+    assert [m.name for m in result.methods] == [m["name"] for m in raw["methods"]]
+    assert result.methods[0].evaluation.cells[0].suite == "c"
