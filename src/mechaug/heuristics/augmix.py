@@ -37,7 +37,7 @@ OPERATIONS: Final[Mapping[str, ops.Operation]] = {
 _NAMES: Final = tuple(OPERATIONS)
 _DEEPEST: Final = 3
 _WEAKEST: Final = 0.1
-_CACHED: Final = 2**21  # numbers in the chains of one portion
+_CACHED: Final = 2**22  # numbers in the chains of one portion
 
 
 @parameters
