@@ -1,7 +1,8 @@
-"""The public contract tests: what every mechanism promises, for third parties too.
+"""The public contract tests: what every mechanism and every scene promises, for third parties too.
 
-    from mechaug.testing import Case, check_mechanism
+    from mechaug.testing import Case, check_mechanism, check_scene
     check_mechanism(Case(MyMechanism()))
+    check_scene(my_scene())
 
 Every check raises AssertionError with a sentence that says which promise is broken.
 """
@@ -22,6 +23,9 @@ from mechaug.keys import Key
 from mechaug.mechanisms.base import Group, Mechanism, Parameters, Semigroup
 from mechaug.mechanisms.compose import overlapping
 from mechaug.mechanisms.relatives import BAR_CORRUPTIONS, COMMON_CORRUPTIONS
+from mechaug.scenes.scene import Scene, SceneParams
+from mechaug.scenes.stored import TYPES as SCENE_TYPES
+from mechaug.scenes.variable import descendants
 from mechaug.types import Image
 
 NEUTRAL_TOLERANCE = 1e-5
@@ -250,6 +254,53 @@ def check_mechanism(case: Case) -> None:
     """
     for check in CHECKS:
         check(case)
+
+
+def check_scene(scene: Scene) -> None:
+    """What every scene promises, beside what it promises as a mechanism.
+
+    Draws depend on key and name alone: not on the batch, nor on the order of the variables. The same noise gives the
+    same values. Setting one variable changes what it causes, and leaves every other draw bitwise the same.
+
+    Raises:
+        AssertionError: a promise is broken; the sentence says which.
+    """
+    case = Case(scene, types=tuple(SCENE_TYPES.items()))
+    for check in (check_shape_range, check_replay, check_batch_invariance, check_neutral, check_json, check_overlaps):
+        check(case)
+    check_no_global_state(case)
+    observed = scene.sample(example_key(64))
+    again = scene.evaluate(scene.noise(example_key(64)))
+    assert _equal(observed, again), "the same noise gives other values"
+    assert _equal(observed, scene.counterfactual(observed, {})), "a twin without an intervention is another picture"
+    other = Scene(scene.variables[::-1], scene.chain).sample(example_key(64))
+    assert torch.equal(observed.values, other.values.flip(-1)), "values depend on the order of the variables"
+    for variable in scene.variables:
+        values = scene.table(observed)[variable.name]
+        assert not values.isnan().any(), f"{variable.name} is not a number"
+        inside = (values >= np.float32(variable.low)) & (values <= np.float32(variable.high))
+        assert inside.all(), f"{variable.name} leaves {variable.low:g} to {variable.high:g}"
+        # A number in single precision may lie a last bit beyond its bound.
+        middle = min(max(values.median().item(), variable.low), variable.high)
+        _check_twin(scene, observed, variable.name, middle)
+
+
+def _check_twin(scene: Scene, observed: SceneParams, name: str, value: float) -> None:
+    twin = scene.counterfactual(observed, {name: value})
+    assert _equal(twin, scene.do(**{name: value}).sample(example_key(64))), f"do({name}) draws otherwise than its twin"
+    caused = descendants(scene.variables, [name])
+    before, after = scene.table(observed), scene.table(twin)
+    assert (after[name] == torch.tensor(value)).all(), f"do({name}={value!r}) does not set it"
+    for other in before:
+        same = torch.equal(before[other], after[other])
+        assert same or other in caused, f"do({name}) changes {other}, which it does not cause"
+    assert torch.equal(observed.units, twin.units), f"do({name}) changes the noise"
+    read = {(reading.step, reading.field) for reading in scene.readings if reading.variable in caused}
+    for step, (ours, theirs) in enumerate(zip(observed.chain.steps, twin.chain.steps, strict=True)):
+        for field, mine in ours.__dict__.items():
+            if (step, field) not in read:
+                same = all(map(torch.equal, tree_leaves(mine), tree_leaves(theirs.__dict__[field])))
+                assert same, f"do({name}) changes {field} of {type(ours).__name__}, which does not read it"
 
 
 def _name(case: Case) -> str:

@@ -83,7 +83,12 @@ CAMERAS: Final[Mapping[str, Camera]] = {
 
 
 def sensor_of(
-    name: str, *, iso: Law = (100.0, 6400.0), view: View | None = None, exposure_s: Law = 1 / 60, dark_e_s: Law = 0.0
+    name: str | Camera,
+    *,
+    iso: Law = (100.0, 6400.0),
+    view: View | None = None,
+    exposure_s: Law = 1 / 60,
+    dark_e_s: Law = 0.0,
 ) -> Sensor:
     """The sensor of a real camera.
 
@@ -91,7 +96,7 @@ def sensor_of(
     solved from the measurements at ISO 100 and ISO 6400.
 
     Args:
-        name: one of `CAMERAS`.
+        name: one of `CAMERAS`, or a camera's own figures.
         iso: law of the ISO setting.
         view: what the picture shows of the sensor, for binned pixels; None where its pixels are the sensor's.
         exposure_s: law of the exposure time, seconds.
@@ -100,9 +105,9 @@ def sensor_of(
     Raises:
         ValueError: there is no such camera, or a law is outside the values that exist.
     """
-    if name not in CAMERAS:
+    if isinstance(name, str) and name not in CAMERAS:
         raise ValueError(f"no camera {name!r}; there are {', '.join(CAMERAS)}")
-    camera = CAMERAS[name]
+    camera = CAMERAS[name] if isinstance(name, str) else name
     before, behind = camera.read_noise_parts_e
     return Sensor(
         iso=iso,

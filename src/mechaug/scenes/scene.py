@@ -17,7 +17,7 @@ from mechaug.keys import Key
 from mechaug.laws import Quantity, check_law, quantities
 from mechaug.mechanisms.base import Mechanism, Parameters, parameters
 from mechaug.mechanisms.compose import Chain, ChainParams, parts
-from mechaug.scenes import interventions
+from mechaug.scenes import drawing, interventions
 from mechaug.scenes.relations import Relation
 from mechaug.scenes.variable import Variable, VariableLaw, in_order, unknown
 from mechaug.types import Image, PerImage
@@ -213,6 +213,14 @@ class Scene(Mechanism[SceneParams]):
                 f"these parameters are of {observed.units.shape[-1]} variables, and the scene has {len(self.variables)}"
             )
         return self.do(**do).evaluate(SceneNoise(units=observed.units, chain=observed.chain))
+
+    def draw(self) -> str:
+        """The graph as SVG text, with units and laws."""
+        steps = [
+            (type(mechanism).__name__, tuple(reading.variable for reading in self.readings if reading.step == step))
+            for step, mechanism in enumerate(self.chain.mechanisms)
+        ]
+        return drawing.draw(self.variables, steps)
 
     def _place(self, name: str) -> int:
         if name not in self.names:

@@ -9,7 +9,7 @@ from typing import Final
 from mechaug import mechanisms, spec
 from mechaug.errors import UserError
 from mechaug.files import write_text
-from mechaug.scenes import relations
+from mechaug.scenes import balance, camera, relations, sky
 from mechaug.scenes.scene import Scene, SceneNoise, SceneParams
 from mechaug.scenes.variable import Variable
 from mechaug.version import VERSION
@@ -39,6 +39,8 @@ TYPES: Final[Mapping[str, type]] = {
         for cls in (
             Scene, SceneNoise, SceneParams, StoredScene, Variable, relations.Linear, relations.Power, relations.Lookup,
             relations.Band, relations.Sometimes, relations.Quantiles, relations.Changed,
+            camera.AutoExposure, camera.Ev100, camera.Programme, sky.SunElevation,
+            balance.Balance, balance.BalanceParams,
         )
     },
 }  # fmt: skip
