@@ -64,7 +64,7 @@ def read_exif(file: "PillowImage") -> Exif:
         if tag.low <= value <= tag.high:
             values[name] = value
         else:
-            notes.append(f"its EXIF says {name} = {found[tag.number]}, which no camera can mean, and was ignored")
+            notes.append(f"its EXIF says {name} = {found[tag.number]}, which no camera can mean; it was ignored")
     return Exif(values, tuple(notes))
 
 

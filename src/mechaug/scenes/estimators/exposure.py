@@ -14,6 +14,9 @@ from mechaug.mechanisms.light import to_light
 _WHITE: Final = 253.5 / 255
 _BLACK: Final = 1.5 / 255
 
+_DARKEST: Final = 1e-4
+"""A third of the first grey level of 8 bits: what a black median counts as."""
+
 CLIPPED_MOST: Final = 0.4
 """The share of a picture that may be clipped at one end: a median is not moved by less than a half."""
 
@@ -23,11 +26,10 @@ class Level:
     """How light a picture is.
 
     Attributes:
-        log2_luminance: base-2 logarithm of the median luminance, white = 1, so that one more is one EV more; not a
-            number where it is not known.
+        log2_luminance: base-2 logarithm of the median luminance, white = 1, so that one more is one EV more.
         white_share: of the pixels, those with a channel at its end.
         black_share: of the pixels, those that are black.
-        reason: why the median is not known; else empty.
+        reason: why the median is not that of the light; else empty.
     """
 
     log2_luminance: float
@@ -43,8 +45,9 @@ def level(picture: Float[Tensor, "3 h w"]) -> Level:
     """
     white = float((picture.amax(0) >= _WHITE).float().mean())
     black = float((picture.amax(0) <= _BLACK).float().mean())
+    luminance = torch.einsum("c,chw->hw", XYZ_FROM_RGB[1].to(picture), to_light(picture[None])[0])
+    median = math.log2(float(luminance.median()) + _DARKEST)
     for share, end in ((white, "white"), (black, "black")):
         if share > CLIPPED_MOST:
-            return Level(math.nan, white, black, f"{share:.0%} of the picture is clipped at {end}")
-    luminance = torch.einsum("c,chw->hw", XYZ_FROM_RGB[1].to(picture), to_light(picture[None])[0])
-    return Level(math.log2(float(luminance.median()) + 1e-4), white, black)
+            return Level(median, white, black, f"{share:.0%} of the picture is clipped at {end}")
+    return Level(median, white, black)
