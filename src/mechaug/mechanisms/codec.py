@@ -142,7 +142,7 @@ class Jpeg(Mechanism[JpegParams]):
         hard, halved = self.rounding == "hard", self.subsampling == "4:2:0"
         quality = params.quality.to(x.dtype)
         planes, luma_rows = _to_planes(_whole(255.0 * x, hard), halved, hard)
-        planes = _recode(planes, _steps(quality, hard), luma_rows, hard)
+        planes = _recode(planes, quantiser_steps(quality, hard), luma_rows, hard)
         levels = _from_planes(planes, luma_rows, x.shape, halved, hard)
         decoded = levels.clamp(0.0, 255.0) / 255.0 if torch.is_grad_enabled() else levels.clamp_(0.0, 255.0).div_(255.0)
         if values_known(quality) and not bool((quality > 100.0).any()):
@@ -214,7 +214,7 @@ def _nearest(x: Tensor, hard: bool) -> Float[Tensor, "..."]:
     return whole + (beyond - beyond.detach() if hard else beyond)
 
 
-def _steps(quality: PerImage, hard: bool) -> Float[Tensor, "b 2 8 8"]:
+def quantiser_steps(quality: PerImage, hard: bool) -> Float[Tensor, "b 2 8 8"]:
     """The quantiser steps of each image: the tables for quality 50, scaled as the reference codec does."""
     known = quality.clamp(1.0, 100.0)
     percent = torch.where(known < 50.0, 5000.0 / known, 200.0 - 2.0 * known)
