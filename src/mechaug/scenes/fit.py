@@ -6,7 +6,7 @@ measurements' own errors. What the pictures do not determine is named, with the 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Final, final
@@ -19,7 +19,7 @@ from mechaug.scenes.estimators.measures import Measures
 from mechaug.scenes.fit_folder import Folder, measure_folder
 from mechaug.scenes.fit_reference import PHOTOGRAPHS, Reference, error_of_mean
 from mechaug.scenes.fit_variable import Fitted, fit_exact, fit_haze, fit_measured, fit_read_noise
-from mechaug.scenes.relations import Sometimes
+from mechaug.scenes.roots import Sometimes
 from mechaug.scenes.scene import Scene
 from mechaug.scenes.variable import Variable
 from mechaug.watch import Silent, Watch

@@ -15,7 +15,7 @@ from mechaug.scenes.estimators.base import Estimate
 from mechaug.scenes.estimators.noise import READS, NoiseTable
 from mechaug.scenes.fit_law import CHI2_95, NormalFit, Reading, fit_normal, without_errors
 from mechaug.scenes.fit_reference import FEWEST
-from mechaug.scenes.relations import Quantiles, Sometimes
+from mechaug.scenes.roots import Quantiles, Sometimes
 from mechaug.scenes.variable import Variable, VariableLaw
 
 Status: TypeAlias = Literal["fitted", "bounded", "not identified"]
@@ -174,7 +174,9 @@ def fit_read_noise(prior: Variable, tables: Sequence[NoiseTable]) -> Fitted:
     likely = READS[(profile[best] - profile < CHI2_95 / 2) | (profile[best] - profile < 1.96 * noise)]
     low, high = float(likely.min()), float(likely.max())
     if best in (0, len(READS) - 1) or low == 0.0:
-        return refused(f"It cannot be told from shot noise: anything from {low:g} to {high:g} e⁻ explains the pictures.")
+        return refused(
+            f"It cannot be told from shot noise: anything from {low:g} to {high:g} e⁻ explains the pictures."
+        )
     return Fitted(
         replace(prior, law=float(READS[best])), "fitted", (), None, "linear",
         f"{float(READS[best]):g} e⁻, 95 %: {low:g} to {high:g} e⁻, one for all {len(usable)} pictures.",

@@ -8,7 +8,6 @@ scene without anything dark read the same: only pictures that are more veiled th
 
 from typing import Final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,4 +26,3 @@ def veil(picture: Float[Tensor, "3 h w"]) -> float:
     dark, bright = light.amin(0).flatten(), light.amax(0).flatten()
     top = float(bright.quantile(_BRIGHTEST))
     return min(float(dark.quantile(_DARKEST)) / max(top, 1e-4), 1.0)
-
