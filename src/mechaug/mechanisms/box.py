@@ -97,6 +97,8 @@ def _sides(mechanism: Mechanism[Any], path: Path) -> Iterator[_Side]:
 
 def _ends(law: Law, meaning: Quantity) -> tuple[float, float]:
     """The ends of a range, those of the central part of a distribution, or a number twice."""
+    if isinstance(law, str):  # a scene's variable, which is not this mechanism's to choose
+        return meaning.neutral, meaning.neutral
     if isinstance(law, int | float):
         return float(law), float(law)
     if isinstance(law, tuple):
