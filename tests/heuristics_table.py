@@ -48,9 +48,4 @@ ROWS: dict[str, Row] = {
     "apr-s": Row(h.APRSingle(), changes=0.9, different=45, gradient=False),
     "afa": Row(h.FourierBasis(), changes=1.0, different=64),
     "band dropout": Row(h.BandDropout(), changes=0.3, different=20),
-    "pixmix": Row(h.PixMix(), changes=0.75, different=40),
-    "ipmix": Row(h.IPMix(), changes=0.9, different=60),
-    "apr-s": Row(h.APRSingle(), changes=0.9, different=45, gradient=False),
-    "afa": Row(h.FourierBasis(), changes=1.0, different=64),
-    "band dropout": Row(h.BandDropout(), changes=0.3, different=20),
 }
