@@ -111,8 +111,3 @@ def test_the_card_is_whole(row: Row) -> None:
 def test_every_heuristic_has_a_row() -> None:
     tried = {type(row.heuristic) for row in ROWS.values()}
     assert {cls for cls in heuristics.TYPES.values() if issubclass(cls, Heuristic)} <= tried
-
-
-def test_citations_have_keys_of_their_own() -> None:
-    keys = {row.heuristic.about.citation.key for row in ROWS.values()}
-    assert len(keys) == len({type(row.heuristic) for row in ROWS.values()})

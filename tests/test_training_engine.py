@@ -13,12 +13,14 @@ from mechaug import mechanisms as m
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
 from mechaug.heuristics.basic import FlipCrop
+from mechaug.heuristics.views import Batch
 from mechaug.keys import Key
 from mechaug.training import nets
 from mechaug.training.checkpoint import ModelCard, load_model, save_model
-from mechaug.training.engine import DivergedError, Fitted, fit, views
+from mechaug.training.engine import DivergedError, Fitted, fit
 from mechaug.training.objectives import JSD, CrossEntropy
 from mechaug.training.recipes import Recipe
+from mechaug.training.views import make_views
 from mechaug.watch import Silent
 
 RECIPE = Recipe(net="small", epochs=3, batch_size=16, learning_rate=0.05, base=FlipCrop())
@@ -135,10 +137,11 @@ def test_average_of_weights_is_kept_or_not() -> None:
 
 def test_views_share_the_crop_and_draw_their_own_augmentation() -> None:
     x, key = pictures().image(slice(0, 16)), Key(0).at(torch.arange(16))
-    clean, first, second = views(x, key, FlipCrop(), CAMERA, OBJECTIVE)
-    assert torch.equal(clean, FlipCrop()(x, key.fold("base")))
-    assert not torch.equal(first, second)
-    assert torch.equal(first, CAMERA(clean, key.fold("view 0")))
+    batch = Batch(x, pictures().labels[:16], 2, key)
+    clean, first, second = make_views(Net(), batch, CAMERA, OBJECTIVE.inputs)
+    assert torch.equal(clean.pictures, x)
+    assert not torch.equal(first.pictures, second.pictures)
+    assert torch.equal(first.pictures, CAMERA(x, key.fold("view 0")))
 
 
 def test_steps_bound_the_cost(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `mechaug study | train | evaluate | show | report`. Each command is a file in `commands`.
+"""The command line: `mechaug study | train | evaluate | show | report | review`. Each command is a file in `commands`.
 
 Only the standard library and tyro are imported at the top, so that help is quick and a mistyped option costs nothing.
 """
@@ -12,6 +12,7 @@ import tyro
 
 from mechaug.commands.evaluate import Evaluate
 from mechaug.commands.report import Report
+from mechaug.commands.review import Review
 from mechaug.commands.show import Show
 from mechaug.commands.study import Study
 from mechaug.commands.train import Train
@@ -26,6 +27,7 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Review, tyro.conf.subcommand("review")]
 )
 
 DESCRIPTION = f"""mechaug {VERSION}: which augmentation makes an image classifier robust, and to what?
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_guarded(command))
 
 
-def _guarded(command: Study | Train | Evaluate | Show | Report) -> int:
+def _guarded(command: Study | Train | Evaluate | Show | Report | Review) -> int:
     """Run a command; what the user can mend becomes one sentence on standard error."""
     from mechaug.training.engine import StoppedError
 

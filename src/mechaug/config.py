@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mechaug.errors import UserError
 from mechaug.evaluation.run import Suites
 from mechaug.training import recipes
-from mechaug.training.methods import method
+from mechaug.training.methods import Method, method
 from mechaug.training.recipes import Recipe
 from mechaug.version import VERSION
 
@@ -25,6 +25,7 @@ class StudyConfig:
         image_size: side of the pictures; None for their own.
         skip_bad: leave out pictures that cannot be read.
         flips: whether a mirrored picture keeps its label.
+        mixing_set: folder of the pictures that PixMix and IPMix mix in; empty for fractals that are drawn.
         device: where everything runs.
         version: of mechaug; another one may train and measure differently.
 
@@ -42,6 +43,7 @@ class StudyConfig:
     image_size: int | None = None
     skip_bad: bool = False
     flips: bool = True
+    mixing_set: str = ""
     device: str = "cpu"
     version: str = VERSION
 
@@ -53,6 +55,12 @@ class StudyConfig:
                 raise UserError(f"a {what} is named twice in {', '.join(map(str, values))}: name each once")
         for name in self.methods:
             method(name)
+
+    @property
+    def chosen(self) -> tuple[Method, ...]:
+        """The methods themselves."""
+        found = [method(name) for name in self.methods]
+        return tuple(one.with_mixing_set(self.mixing_set) if self.mixing_set else one for one in found)
 
 
 def default_recipe(source: str, net: str | None) -> Recipe:

@@ -16,7 +16,7 @@ from mechaug.evaluation.result import MethodResult, Result, Run, write_result
 from mechaug.evaluation.run import CorruptedPictures, Outcomes, load_outcomes, mean, measure, pool, save_outcomes
 from mechaug.job import claim, flip_crop, load_data, make_result, restore_net, train_method
 from mechaug.reports.gallery import write_gallery
-from mechaug.training.methods import Method, method
+from mechaug.training.methods import Method
 from mechaug.watch import Silent, Watch
 
 
@@ -44,7 +44,7 @@ def run_study(
             raise UserError("a study measures what it trains: ask for test pictures with --test-size")
         if data.note:
             watch.say(f"{data.name}: {data.note}")
-        methods = [method(name) for name in config.methods]
+        methods = config.chosen
         corrupted = CorruptedPictures(data.test, config.suites.corrupted_pictures)
         entries = []
         for number, chosen in enumerate(methods, start=1):

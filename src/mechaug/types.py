@@ -1,5 +1,7 @@
 """Array types with their shapes; `b` images of `c` channels, `h` rows and `w` columns."""
 
+from typing import TypeAlias
+
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
@@ -20,3 +22,6 @@ Labels = Int64[Tensor, "b"]
 
 Logits = Float[Tensor, "b k"]
 """One row of unnormalised log-probabilities per image, `k` classes."""
+
+Targets: TypeAlias = Labels | Float[Tensor, "b k"]
+"""One class index per image, or one row of class shares per image."""

@@ -36,5 +36,6 @@ def study_config(
     return StudyConfig(
         data=data, methods=methods, seeds=seeds, recipe=recipe, suites=suites, train_size=given.train_size,
         test_size=test_size, image_size=given.image_size, skip_bad=given.skip_bad, device=device,
+        mixing_set=given.mixing_set,
         flips=given.flips == "yes" or (given.flips == "auto" and not data.startswith("signs")),
     )  # fmt: skip

@@ -38,6 +38,8 @@ class Training:
     """Side of the pictures, for folders of larger ones."""
     flips: Literal["auto", "yes", "no"] = "auto"
     """Whether a mirrored picture keeps its label; auto is no for signs and yes for all else."""
+    mixing_set: str = ""
+    """A folder of pictures that pixmix and ipmix mix in; by default fractals that are drawn for it."""
     skip_bad: bool = False
     """Leave out pictures that cannot be read, and say how many, instead of stopping."""
     device: str = "auto"

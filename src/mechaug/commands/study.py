@@ -17,7 +17,7 @@ class Study:
     out: Path = Path("runs/study")
     """Folder of the study; started again with the same options, it goes on where it stopped."""
     methods: tuple[str, ...] = ("flip-crop", "augmix-jsd", "camera")
-    """Who is compared: none, flip-crop, augmix, augmix-jsd, camera, camera-jsd."""
+    """Who is compared, by name; `mechaug review` lists everyone."""
     seeds: tuple[int, ...] = (0,)
     """One training per method and seed; three or more say how much figures vary between trainings."""
     test_size: Count = None

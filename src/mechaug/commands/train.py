@@ -16,7 +16,7 @@ class Train:
     out: Path = Path("runs/train")
     """Folder of the model; started again with the same options, it goes on where it stopped."""
     method: str = "camera"
-    """none, flip-crop, augmix, augmix-jsd, camera or camera-jsd."""
+    """What to train by; `mechaug review` lists everything."""
     seed: int = 0
     """Of the weights, the order and the augmentation."""
     training: Training = field(default_factory=Training)
@@ -26,14 +26,13 @@ class Train:
         from mechaug.evaluation.run import Suites
         from mechaug.job import claim, load_data, train_method
         from mechaug.progress import Line
-        from mechaug.training.methods import method
 
         config = study_config(
             self.data, self.training, methods=(self.method,), seeds=(self.seed,), suites=Suites(), test_size=0
         )
         with claim(config, self.out), Line() as line:
             fitted = train_method(
-                config, load_data(config), method(self.method), self.seed, self.out, line,
+                config, load_data(config), config.chosen[0], self.seed, self.out, line,
                 checkpoint_seconds=self.training.checkpoint_seconds,
             )  # fmt: skip
         say(

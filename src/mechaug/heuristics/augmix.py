@@ -5,7 +5,7 @@ operations, ranges and draws are those of the published experiments on CIFAR; wi
 `CrossEntropy() + 12 * JSD(views=2)` it is the whole method.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
@@ -35,6 +35,11 @@ OPERATIONS: Final[Mapping[str, ops.Operation]] = {
 """The nine operations of the published method; its authors left out those that the corruption benchmarks contain."""
 
 _NAMES: Final = tuple(OPERATIONS)
+_STEPS: Final[Mapping[str, Callable[[ops.Levels, PerImage], ops.Levels]]] = {
+    **{name: operation.on_levels for name, operation in OPERATIONS.items()},
+    "mirror": lambda levels, _: levels.flip(3),
+    "invert": ops.invert.on_levels,
+}
 _DEEPEST: Final = 3
 _WEAKEST: Final = 0.1
 _CACHED: Final = 2**22  # numbers in the chains of one portion
@@ -162,23 +167,50 @@ class AugMix(Heuristic[AugMixParameters]):
         mixed = [_mix(part, params.rows(index)) for part, index in zip(x.split(portion), rows, strict=True)]
         return torch.cat(mixed)
 
+    def chains(self, x: Image, params: AugMixParameters) -> Float[Tensor, "b chains c h w"]:
+        """What the chains make of each picture, before they are mixed; no gradient reaches the pictures."""
+        levels = _chains(x, params)
+        return ops.to_picture(levels, x).view(len(x), self.width, *x.shape[1:])
+
+
+def _chains(x: Image, params: AugMixParameters) -> Float[Tensor, "chains c h w"]:
+    """One row per chain, those of a picture one after another."""
+    levels = ops.to_levels(x).repeat_interleave(params.weights.shape[1], dim=0)
+    apply_everyday(levels, _NAMES, *(part.flatten(0, 1) for part in (params.operation, params.level, params.sign)))
+    return levels
+
 
 def _mix(x: Image, params: AugMixParameters) -> Image:
     width = params.weights.shape[1]
-    # One row per chain, all alike at first.
-    chains = ops.to_levels(x).repeat_interleave(width, dim=0)
-    operation, level, sign = (part.flatten(0, 1) for part in (params.operation, params.level, params.sign))
-    height, breadth = x.shape[2:]
-
-    def act(code: int, pictures: Image, rows: Tensor, step: int) -> Image:
-        name = _NAMES[code]
-        magnitude = _magnitude(name, level[rows, step], sign[rows, step], height, breadth)
-        return OPERATIONS[name].on_levels(pictures, magnitude)
-
-    run(chains, operation, len(OPERATIONS), act)
+    chains = _chains(x, params)
     weights = (params.weights / 255.0).to(chains.dtype)
     mixed = torch.bmm(weights[:, None], chains.view(len(x), width, x.shape[1:].numel())).view_as(x).to(x.dtype)
     return torch.lerp(x, mixed, per_image(params.mix.to(x.dtype)))
+
+
+def apply_everyday(
+    levels: ops.Levels,
+    names: Sequence[str],
+    operation: Int64[Tensor, "b steps"],
+    level: Float[Tensor, "b steps"],
+    sign: Float[Tensor, "b steps"],
+) -> None:
+    """Take each picture through its own steps, in place.
+
+    Args:
+        levels: grey levels; overwritten.
+        names: from `OPERATIONS`, and "mirror" and "invert".
+        operation: of each step, an index into the names, or `NOTHING`.
+        level: how strong it is, 0 to 10.
+        sign: +1 or −1, its direction, where it has one.
+    """
+    height, width = levels.shape[2:]
+
+    def act(code: int, some: ops.Levels, rows: Int64[Tensor, "n"], step: int) -> ops.Levels:
+        name = names[code]
+        return _STEPS[name](some, _magnitude(name, level[rows, step], sign[rows, step], height, width))
+
+    run(levels, operation, len(names), act)
 
 
 def _magnitude(name: str, level: PerImage, sign: PerImage, height: int, width: int) -> PerImage:

@@ -40,9 +40,17 @@ class Citation:
     @property
     def line(self) -> str:
         """In one line, as a table shows it: `Hendrycks et al., "AugMix: …", ICLR 2020`."""
+        return f'{self._who}, "{self.title}", {self.venue} {self.year}'
+
+    @property
+    def short(self) -> str:
+        """As in running text: `Hendrycks et al., ICLR 2020`."""
+        return f"{self._who}, {self.venue} {self.year}"
+
+    @property
+    def _who(self) -> str:
         families = [author.partition(",")[0] for author in self.authors]
-        who = f"{families[0]} et al." if len(families) > 2 else " and ".join(families)
-        return f'{who}, "{self.title}", {self.venue} {self.year}'
+        return f"{families[0]} et al." if len(families) > 2 else " and ".join(families)
 
     @property
     def bibtex(self) -> str:

@@ -49,7 +49,7 @@ def to_levels(x: Image) -> Levels:
     return x.detach().float().mul(255.0).round_().clamp_(0.0, 255.0)
 
 
-def to_picture(levels: Levels, like: Image) -> Image:
+def to_picture(levels: Levels, like: Tensor) -> Image:
     """Pictures in [0, 1] from grey levels, which are overwritten, in the number format of another picture."""
     return levels.div_(255.0).to(like.dtype)
 

@@ -1,7 +1,7 @@
 """The gallery: the same few pictures clean, corrupted and augmented, as PNG strips beside a result."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -54,8 +54,9 @@ def write_gallery(
     pictures = train.image(torch.arange(len(train)))
     for method in methods:
         first = base if method.crops else None
-        chain = [part for part in (first, method.augmentation) if part is not None]
-        if not chain:
+        # What acts inside the net, or needs it, makes no picture that could be shown here.
+        chain = [part for part in (first, method.augmentation) if callable(part)]
+        if not chain or not (method.augmentation is None or callable(method.augmentation)):
             continue
         strips = [_draw(pictures, chain, Key(seed).fold(f"gallery {k}").at(train.index)) for k in range(3)]
         add("augmentation", method.title, method.name, strips, f"three draws of {method.title} of training pictures")
@@ -73,7 +74,7 @@ def png(strips: Sequence[Bytes]) -> bytes:
     return file.getvalue()
 
 
-def _draw(pictures: Image, chain: Sequence[Mechanism], key: Key) -> Bytes:
+def _draw(pictures: Image, chain: Sequence[Callable[[Image, Key], Image]], key: Key) -> Bytes:
     for part in chain:
         pictures = part(pictures, key)
     return (pictures * 255).round().to(torch.uint8)

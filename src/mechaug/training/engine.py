@@ -9,23 +9,22 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
+from mechaug.heuristics.views import Augmentation, Batch
 from mechaug.keys import Key
-from mechaug.mechanisms.base import Mechanism
 from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from mechaug.training.objectives import Objective
 from mechaug.training.recipes import Precision, Recipe
 from mechaug.training.tracking import read_metrics, write_metrics
-from mechaug.types import Image, Labels
+from mechaug.training.views import in_precision, make_views, show
 from mechaug.watch import Silent, Watch
 
 CHECK_EVERY = 20
@@ -33,7 +32,7 @@ CHECK_EVERY = 20
 
 
 class DivergedError(UserError):
-    """The loss is no longer a number; the last checkpoint holds the last good state."""
+    """The loss or the net is no longer finite; the last checkpoint holds the last good state."""
 
 
 class StoppedError(Exception):
@@ -60,7 +59,7 @@ class Fitted:
 def fit(
     model: nn.Module,
     data: Pictures,
-    augmentation: Mechanism[Any] | None,
+    augmentation: Augmentation | None,
     objective: Objective,
     recipe: Recipe,
     *,
@@ -76,7 +75,8 @@ def fit(
     Args:
         model: maps pictures (b, c, h, w) in [0, 1] to logits (b, k); changed in place, and left on `device`.
         data: the training pictures.
-        augmentation: makes each view of a picture beyond the clean one; None where the objective needs no view.
+        augmentation: makes each view of a picture beyond the clean one: a mechanism, or a maker of views that sees the
+            batch and the net; None where the objective needs no view.
         objective: the loss; it says which views it needs.
         recipe: how long and how fast.
         seed: of the order and the augmentation; the model's own initialisation is the caller's.
@@ -90,7 +90,7 @@ def fit(
         The weights to keep, and what they cost.
 
     Raises:
-        DivergedError: the loss is no longer finite.
+        DivergedError: the loss or a weight is no longer finite.
         StoppedError: the user pressed Ctrl-C; the checkpoint was written.
         UserError: the pictures do not fill a batch, the model's output does not fit the classes, or the folder's
             checkpoint belongs to another training.
@@ -104,7 +104,7 @@ def fit(
     except ValueError as error:
         raise UserError(str(error)) from error
     model.to(device)
-    _check_output(model, data, device)
+    classes = _count_outputs(model, data, device)
     optimiser = _optimiser(model, recipe)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     done, records = Progress(0, 0.0, 0.0, config), []
@@ -121,7 +121,9 @@ def fit(
 
     def save(step: int) -> None:
         nonlocal saved
-        _check_finite(loss_sum, step, folder)
+        _check_finite("loss", loss_sum, step, folder)
+        # A step may have a finite loss and a gradient that is not: what it leaves is not the last good state.
+        _check_finite("net", _total(model), step, folder)
         if folder is not None:
             seconds = time.perf_counter() - started
             progress = Progress(step, loss_sum.item(), seconds, config)
@@ -129,7 +131,8 @@ def fit(
         saved = time.perf_counter()
 
     model.train()
-    with _stop_requests() as stop:
+    precision = "bfloat16" if resolve_precision(recipe.precision, device) == "bfloat16" else "float32"
+    with _stop_requests() as stop, in_precision(model, precision, device):
         for step in range(done.step, total):
             epoch, place = divmod(step, per_epoch)
             if epoch != order_epoch:
@@ -138,14 +141,17 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(step, total)
             key = Key(seed).fold("augmentation").at(data.index[rows].to(device), epoch=epoch)
-            inputs = views(data.image(rows).to(device), key, recipe.base, augmentation, objective)
-            loss = _step(model, optimiser, objective, inputs, data.labels[rows].to(device), recipe)
+            pictures = data.image(rows).to(device)
+            if recipe.base is not None:
+                pictures = recipe.base(pictures, key.fold("base"))
+            batch = Batch(pictures, data.labels[rows].to(device), classes, key)
+            loss = _step(model, optimiser, objective, batch, augmentation)
             _update_average(average, model, recipe.ema, step)
             loss_sum += loss
             done_steps = step + 1
             ends = place + 1 == per_epoch or done_steps == total
             if done_steps % CHECK_EVERY == 0 or ends:
-                _check_finite(loss_sum, done_steps, folder)
+                _check_finite("loss", loss_sum, done_steps, folder)
             watch.advance(recipe.batch_size, f"loss {loss_sum.item() / (place + 1):.3f}" if place % 5 == 0 else "")
             if ends:
                 records.append(_record(epoch, done_steps, loss_sum, place + 1, recipe, total, started))
@@ -163,22 +169,6 @@ def fit(
     return Fitted(state, total, seconds, total * recipe.batch_size / max(seconds, 1e-9))
 
 
-def views(
-    pictures: Image, key: Key, base: Mechanism[Any] | None, augmentation: Mechanism[Any] | None, objective: Objective
-) -> tuple[Image, ...]:
-    """The inputs of a step: the clean pictures if the objective uses them, then its augmented views.
-
-    All share the draws of `base` (the same crop); each view draws its augmentation anew.
-    """
-    if base is not None:
-        pictures = base(pictures, key.fold("base"))
-    needed = objective.inputs
-    clean = (pictures,) if needed.clean else ()
-    if augmentation is None:
-        return clean
-    return clean + tuple(augmentation(pictures, key.fold(f"view {number}")) for number in range(needed.views))
-
-
 def resolve_precision(precision: Precision, device: torch.device | str) -> Precision:
     """What "auto" means on a device: bfloat16 where it computes in it (CUDA, CPUs with AVX-512 BF16), else float32."""
     if precision != "auto":
@@ -189,18 +179,11 @@ def resolve_precision(precision: Precision, device: torch.device | str) -> Preci
 
 
 def _step(
-    model: nn.Module, optimiser: torch.optim.SGD, objective: Objective, inputs: tuple[Image, ...], labels: Labels,
-    recipe: Recipe,
-) -> Tensor:  # fmt: skip
-    """One step of descent; all views go through the net together, so that they share its batch statistics."""
-    device = labels.device
-    half = resolve_precision(recipe.precision, device) == "bfloat16"
-    joined = torch.cat(inputs)
-    if device.type == "cuda":
-        joined = joined.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.type, dtype=torch.bfloat16) if half else nullcontext():
-        logits = model(joined)
-    loss = objective.value(objective.inputs.split(logits.float()), labels)
+    model: nn.Module, optimiser: torch.optim.SGD, objective: Objective, batch: Batch, augmentation: Augmentation | None
+) -> Tensor:
+    """One step of descent."""
+    views = make_views(model, batch, augmentation, objective.inputs)
+    loss = objective.value(show(model, views, objective.inputs), batch.labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
@@ -226,8 +209,8 @@ def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float, 
 
 
 @torch.no_grad()
-def _check_output(model: nn.Module, data: Pictures, device: torch.device) -> None:
-    """Refuse a net whose output does not fit the data's classes."""
+def _count_outputs(model: nn.Module, data: Pictures, device: torch.device) -> int:
+    """How many classes a net tells apart; one whose output does not fit the data's classes is refused."""
     model.eval()
     try:
         shape = tuple(model(data.image(torch.arange(2)).to(device)).shape)
@@ -240,14 +223,23 @@ def _check_output(model: nn.Module, data: Pictures, device: torch.device) -> Non
             f"the net's output has shape {shape} for 2 pictures, and the labels need (2, {needed}) at least: "
             f"build the net with {needed} outputs"
         )
+    return shape[1]
 
 
-def _check_finite(loss_sum: Tensor, step: int, folder: Path | None) -> None:
-    if math.isfinite(loss_sum.item()):
+@torch.no_grad()
+def _total(model: nn.Module) -> Tensor:
+    """A number that is finite where every weight and every running statistic is."""
+    values = [value for value in model.state_dict().values() if value.is_floating_point()]
+    # 0 · x is 0 for every finite x; one number for all of them, so that the device is waited for once.
+    return torch.stack([(0.0 * value).sum() for value in values]).sum()
+
+
+def _check_finite(what: str, value: Tensor, step: int, folder: Path | None) -> None:
+    if math.isfinite(value.item()):
         return
     kept = folder is not None and (folder / "checkpoint.safetensors").exists()
     where = f"the last good state is in {folder}/checkpoint.safetensors" if kept else "no checkpoint had been made yet"
-    raise DivergedError(f"the loss is not a number any more at step {step}; {where}: lower --learning-rate")
+    raise DivergedError(f"the {what} is not a number any more at step {step}; {where}: lower --learning-rate")
 
 
 def _record(

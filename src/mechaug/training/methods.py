@@ -1,12 +1,13 @@
 """Methods: what a study compares. Each is an augmentation with its loss, under one name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
+from mechaug import heuristics as h
 from mechaug import mechanisms as m
 from mechaug.errors import UserError
-from mechaug.heuristics.augmix import AugMix
-from mechaug.mechanisms.base import Mechanism
+from mechaug.heuristics.base import About
+from mechaug.heuristics.views import Augmentation, ViewMaker
 from mechaug.mechanisms.compose import overlapping
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
 
@@ -14,6 +15,9 @@ Family: TypeAlias = Literal["mechanism", "heuristic", "baseline"]
 
 JSD_WEIGHT: Final = 12.0
 """Of the Jensen–Shannon loss beside the cross-entropy (Hendrycks et al., ICLR 2020)."""
+
+AUGMAX_WEIGHT: Final = 10.0
+"""The same for AugMax on CIFAR-10 (Wang et al., NeurIPS 2021)."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,22 @@ class Method:
     family: Family
     description: str
     crops: bool
-    augmentation: Mechanism[Any] | None
+    augmentation: Augmentation | None
     objective: Objective
 
     @property
     def sees(self) -> tuple[str, ...]:
         """The common corruptions of which a relative is in this method's training."""
+        if isinstance(self.augmentation, ViewMaker):
+            return tuple(sorted(self.augmentation.overlaps))
         return () if self.augmentation is None else overlapping(self.augmentation)
+
+    def with_mixing_set(self, folder: str) -> "Method":
+        """The same method with the pictures of a folder to mix in, where it mixes such pictures in at all."""
+        if isinstance(self.augmentation, h.PixMix | h.IPMix):
+            chosen = replace(self.augmentation, mixing_set=h.MixingSet(folder))
+            return replace(self, augmentation=chosen)
+        return self
 
 
 def object_camera() -> m.Chain:
@@ -62,6 +75,27 @@ def object_camera() -> m.Chain:
     return m.Chain(*(m.Maybe[Any](stage, 0.35) for stage in stages))
 
 
+def _heuristic(name: str, augmentation: Augmentation, objective: Objective, loss: str, title: str = "") -> Method:
+    """A method that is its heuristic's card and a loss."""
+    about: About = augmentation.about  # type: ignore[union-attr]
+    description = f"{about.principle} Loss: {loss} ({about.citation.short})."
+    return Method(name, title or about.name, "heuristic", description, True, augmentation, objective)
+
+
+def _alone(name: str, augmentation: Augmentation, title: str = "") -> Method:
+    return _heuristic(name, augmentation, CrossEntropy("augmented"), "cross-entropy on the augmented picture", title)
+
+
+def _beside(name: str, augmentation: Augmentation) -> Method:
+    loss = "the sum of the cross-entropies on the clean and on the augmented picture"
+    return _heuristic(name, augmentation, CrossEntropy("clean") + CrossEntropy("augmented"), loss)
+
+
+def _consistent(name: str, augmentation: Augmentation, weight: float = JSD_WEIGHT, title: str = "") -> Method:
+    loss = f"cross-entropy on the clean view and {weight:g} × the Jensen–Shannon divergence of it and two others"
+    return _heuristic(name, augmentation, CrossEntropy("clean") + weight * JSD(), loss, title)
+
+
 METHODS: Final[tuple[Method, ...]] = (
     Method(
         "none", "No augmentation", "baseline", "Pictures as they are.", False, None, CrossEntropy("clean")
@@ -70,15 +104,37 @@ METHODS: Final[tuple[Method, ...]] = (
         "flip-crop", "Flip and crop", "baseline", "Random crops of the padded picture, mirrored where that keeps the "
         "meaning; every method but 'none' starts from it.", True, None, CrossEntropy("clean")
     ),
-    Method(
-        "augmix", "AugMix", "heuristic", "Mixtures of chains of image operations, cross-entropy on the mixture alone "
-        "(Hendrycks et al., ICLR 2020).", True, AugMix(), CrossEntropy("augmented")
-    ),
-    Method(
-        "augmix-jsd", "AugMix + JSD", "heuristic", "AugMix with its Jensen–Shannon consistency over the clean picture "
-        "and two mixtures, as published (Hendrycks et al., ICLR 2020).", True, AugMix(),
-        CrossEntropy("clean") + JSD_WEIGHT * JSD()
-    ),
+    _alone("cutout", h.Cutout()),
+    _alone("random-erasing", h.RandomErasing()),
+    _alone("gaussian-noise", h.GaussianNoise()),
+    _alone("patch-gaussian", h.PatchGaussian()),
+    _alone("noise-mixture", h.NoiseMixture()),
+    _alone("mixup", h.Mixup()),
+    _alone("cutmix", h.CutMix()),
+    _alone("manifold-mixup", h.ManifoldMixup()),
+    _beside("regmixup", h.RegMixup()),
+    _consistent("noisymix", h.NoisyMix()),
+    _alone("pixmix", h.PixMix()),
+    _consistent("ipmix", h.IPMix()),
+    _alone("autoaugment", h.AutoAugment()),
+    _alone("autoaugment-imagenet", h.AutoAugment("imagenet"), "AutoAugment (ImageNet)"),
+    _alone("fast-autoaugment", h.FastAutoAugment()),
+    _alone("randaugment", h.RandAugment()),
+    _alone("trivialaugment", h.TrivialAugmentWide()),
+    _alone("augmix", h.AugMix()),
+    _consistent("augmix-jsd", h.AugMix(), title="AugMix + JSD"),
+    _consistent("augmax", h.AugMax(), AUGMAX_WEIGHT),
+    _alone("prime", h.Prime()),
+    _consistent("prime-jsd", h.Prime(), title="PRIME + JSD"),
+    _alone("randconv", h.RandConv()),
+    _beside("apr-p", h.APRPair()),
+    _alone("apr-s", h.APRSingle()),
+    _beside("apr-sp", h.APRBoth()),
+    _heuristic("afa", h.FourierBasis(), CrossEntropy("all"), "the mean of the cross-entropies on the clean and on the "
+        "augmented picture"),
+    _alone("band-dropout", h.BandDropout()),
+    _alone("style-swap", h.StyleSwap()),
+    _alone("mixstyle", h.MixStyle()),
     Method(
         "camera", "Camera", "mechanism", "The chain of image formation with its units: viewpoint, haze, defocus, "
         "exposure, sensor, codec; cross-entropy on the clean picture and on one of the camera's.", True,
@@ -101,4 +157,4 @@ def method(name: str) -> Method:
     for candidate in METHODS:
         if candidate.name == name:
             return candidate
-    raise UserError(f"there is no method {name!r}; the methods are {', '.join(known.name for known in METHODS)}")
+    raise UserError(f"there is no method {name!r}; `mechaug review` lists those that there are")

@@ -5,7 +5,7 @@ it ends in a global average, so it takes any size of picture. Weights come from 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -26,17 +26,22 @@ class Net(nn.Module):
         width: channels of the features.
         classes: number of classes.
         channels: of the pictures.
+        ends: places in `features` at which a stage of one scale ends, the input's first.
 
     Attributes:
         mean: what is subtracted from each channel, in [0, 1]; a buffer.
         std: what each channel is then divided by; a buffer.
+        stages: names of the modules at which the stages end.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, features: nn.Module, *, width: int, classes: int, channels: int) -> None:
+    def __init__(
+        self, features: nn.Module, *, width: int, classes: int, channels: int, ends: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
+        self.stages = tuple(f"features.{place}" for place in ends)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("std", torch.ones(channels))
         self.features = features
@@ -86,8 +91,8 @@ def build(
         raise ValueError(f"a network needs at least one class and one channel, not {classes} and {channels}")
     # On the meta device layers have shapes and no values, so that making them draws nothing.
     with torch.device("meta"):
-        features, width = _BUILDERS[name](channels)
-        net = Net(features, width=width, classes=classes, channels=channels)
+        features, width, ends = _BUILDERS[name](channels)
+        net = Net(features, width=width, classes=classes, channels=channels, ends=ends)
     net.to_empty(device="cpu")
     with torch.no_grad():
         net.mean.copy_(_per_channel("mean", mean, channels))
@@ -166,27 +171,33 @@ class _Wide(nn.Module):
         return self.branch(active) + (x if self.shortcut is None else self.shortcut(active))
 
 
-def _resnet18(channels: int) -> tuple[nn.Module, int]:
+Features: TypeAlias = tuple[nn.Module, int, tuple[int, ...]]
+"""Layers, the width of what they give, and the places of those at which a stage of one scale ends."""
+
+
+def _resnet18(channels: int) -> Features:
     """ResNet-18 in the form for 32×32 pictures: a 3×3 stem and no pooling."""
     layers: list[nn.Module] = [*_active(channels, 64)]
-    inputs = 64
+    inputs, ends = 64, []
     for outputs, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
         layers += [_Basic(inputs, outputs, stride), _Basic(outputs, outputs, 1)]
         inputs = outputs
-    return nn.Sequential(*layers), inputs
+        ends.append(len(layers) - 1)
+    return nn.Sequential(*layers), inputs, tuple(ends)
 
 
-def _wide_resnet(depth: int, widen: int) -> Callable[[int], tuple[nn.Module, int]]:
+def _wide_resnet(depth: int, widen: int) -> Callable[[int], Features]:
     """WRN-depth-widen: three stages of (depth − 4) / 6 blocks."""
 
-    def build_features(channels: int) -> tuple[nn.Module, int]:
+    def build_features(channels: int) -> Features:
         layers: list[nn.Module] = [_conv(channels, 16)]
-        inputs = 16
+        inputs, ends = 16, []
         for outputs, stride in ((16 * widen, 1), (32 * widen, 2), (64 * widen, 2)):
             for block in range((depth - 4) // 6):
                 layers.append(_Wide(inputs, outputs, stride if block == 0 else 1))
                 inputs = outputs
-        return nn.Sequential(*layers, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)), inputs
+            ends.append(len(layers) - 1)
+        return nn.Sequential(*layers, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True)), inputs, tuple(ends)
 
     return build_features
 
@@ -202,20 +213,21 @@ class _Sum(nn.Module):
         return x + self.branch(x)
 
 
-def _small(channels: int) -> tuple[nn.Module, int]:
+def _small(channels: int) -> Features:
     """For two processor cores: three stages that halve the picture and double the width, 4.2 million products at 32×32.
 
     Chosen among thirteen forms of 2 to 10 million products: the most accurate on the embedded data at equal epochs.
     """
     layers: list[nn.Module] = []
-    inputs = channels
+    inputs, ends = channels, []
     for outputs in (16, 32, 64):
         layers += [*_active(inputs, outputs, stride=2), _Sum(outputs)]
         inputs = outputs
-    return nn.Sequential(*layers), inputs
+        ends.append(len(layers) - 1)
+    return nn.Sequential(*layers), inputs, tuple(ends)
 
 
-_BUILDERS: Final[Mapping[str, Callable[[int], tuple[nn.Module, int]]]] = {
+_BUILDERS: Final[Mapping[str, Callable[[int], Features]]] = {
     "small": _small,
     "resnet18": _resnet18,
     "wrn-40-2": _wide_resnet(40, 2),

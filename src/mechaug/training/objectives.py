@@ -6,22 +6,22 @@ step runs the network once, on exactly those:
     inputs = objective.inputs
     pictures = ([x] if inputs.clean else []) + [augment(x, key.fold(view)) for view in range(inputs.views)]
     loss = objective.value(inputs.split(net(torch.cat(pictures))), labels)
+
+Labels are class numbers or rows of class shares, and a view may have targets of its own, which come with its logits.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from mechaug.types import Labels, Logits
-
-Targets: TypeAlias = Labels | Float[Tensor, "b k"]
-"""One class index per image, or one row of class probabilities per image."""
+from mechaug.types import Logits, Targets
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,14 @@ class Outputs:
     Attributes:
         clean: logits of the pictures as they are; None where no objective asked for them.
         augmented: logits of each augmented view.
+        clean_targets: what it should have said about the clean pictures; None for their labels.
+        augmented_targets: the same for each augmented view; empty for the labels everywhere.
     """
 
     clean: Logits | None
     augmented: tuple[Logits, ...]
+    clean_targets: Targets | None = None
+    augmented_targets: tuple[Targets, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,12 @@ class Inputs:
         """What serves both."""
         return Inputs(self.clean or other.clean, max(self.views, other.views))
 
-    def split(self, logits: Logits) -> Outputs:
+    def split(self, logits: Logits, targets: Sequence[Tensor] = ()) -> Outputs:
         """Take apart the logits of one forward pass over the clean pictures, if needed, and then each view.
 
         Args:
             logits: of all pictures, the kinds one after another, each with one row per image.
+            targets: of each kind; none where all have the labels of the pictures.
 
         Raises:
             ValueError: the rows do not divide into so many kinds.
@@ -65,8 +70,11 @@ class Inputs:
         kinds = int(self.clean) + self.views
         if kinds == 0 or len(logits) % kinds:
             raise ValueError(f"{len(logits)} rows of logits are not {kinds} kinds of picture with one row per image")
+        if targets and len(targets) != kinds:
+            raise ValueError(f"{kinds} kinds of picture need as many targets, not {len(targets)}")
         clean, *augmented = logits.chunk(kinds) if self.clean else (None, *logits.chunk(kinds))
-        return Outputs(clean, tuple(augmented))
+        own, *others = targets if self.clean and targets else (None, *targets)
+        return Outputs(clean, tuple(augmented), own, tuple(others))
 
 
 class Objective(ABC):
@@ -83,7 +91,7 @@ class Objective(ABC):
 
         Args:
             outputs: logits of at least the pictures that `inputs` names; further views are used where it makes sense.
-            labels: of the images.
+            labels: of the images; for views without targets of their own.
 
         Raises:
             ValueError: a picture that it needs is not there.
@@ -170,9 +178,13 @@ class CrossEntropy(Objective):
 
     def value(self, outputs: Outputs, labels: Targets) -> Float[Tensor, ""]:
         """The mean cross-entropy."""
-        seen = () if self.on == "augmented" else (_clean(outputs, self),)
-        seen += () if self.on == "clean" else _augmented(outputs, 1, self)
-        return torch.stack([functional.cross_entropy(_precise(logits), labels) for logits in seen]).mean()
+        seen: list[tuple[Logits, Targets]] = []
+        if self.on != "augmented":
+            seen.append((_clean(outputs, self), labels if outputs.clean_targets is None else outputs.clean_targets))
+        if self.on != "clean":
+            views = _augmented(outputs, 1, self)
+            seen += zip(views, outputs.augmented_targets or (labels,) * len(views), strict=True)
+        return torch.stack([_cross_entropy(logits, targets) for logits, targets in seen]).mean()
 
 
 @final
@@ -226,6 +238,11 @@ def _augmented(outputs: Outputs, count: int, objective: Objective) -> tuple[Logi
     if len(outputs.augmented) < count:
         raise ValueError(f"{objective} needs {count} augmented views, and {len(outputs.augmented)} are there")
     return outputs.augmented
+
+
+def _cross_entropy(logits: Logits, targets: Targets) -> Float[Tensor, ""]:
+    logits = _precise(logits)
+    return functional.cross_entropy(logits, targets.to(logits.dtype) if targets.is_floating_point() else targets)
 
 
 def _precise(logits: Logits) -> Logits:

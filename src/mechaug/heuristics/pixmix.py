@@ -1,0 +1,227 @@
+"""PixMix: a picture mixed again and again with pictures that are complex and show no class.
+
+Hendrycks et al., "PixMix: Dreamlike pictures comprehensively improve safety measures", CVPR 2022: mixtures, operations
+on pictures and draws are those of the published experiments on CIFAR. The published mixing set is of fractals and
+feature visualisations; see `mixing_set` for ours.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Final, final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from mechaug.heuristics import ops
+from mechaug.heuristics.augmix import OPERATIONS, apply_everyday
+from mechaug.heuristics.base import About, Citation, Heuristic
+from mechaug.heuristics.chains import NOTHING, run
+from mechaug.heuristics.mixing_set import MixingSet
+from mechaug.keys import Key
+from mechaug.mechanisms.base import Parameters, parameters, per_image
+from mechaug.types import Image, PerImage
+
+ADD_SELF, ADD_OTHER, MULTIPLY_SELF, MULTIPLY_OTHER = range(4)
+"""What a round does: adds or multiplies, an augmented copy of the picture itself or a picture of the mixing set."""
+
+_NAMES: Final = tuple(OPERATIONS)
+_WEAKEST: Final = 0.1
+_TINY: Final = 1e-37
+_CACHED: Final = 2**20  # numbers of the pictures of one portion
+
+
+@parameters
+class PixMixParameters(Parameters):
+    """One row per image.
+
+    Attributes:
+        other: a draw in [0, 1] that chooses the picture of the mixing set.
+        place: two draws in [0, 1]: where that one is cropped, across and down.
+        round: of each round, one of the codes above, or `NOTHING`.
+        first: share of the picture so far in each round, an exponent where it multiplies.
+        second: the same for what is mixed in.
+        operation: of each augmented copy, an index into AugMix's operations, or `NOTHING`: the one that begins, then
+            one a round.
+        level: how strong it is, 0 to 10.
+        sign: +1 or −1, its direction.
+    """
+
+    other: PerImage
+    place: Float[Tensor, "b 2"]
+    round: Int64[Tensor, "b rounds"]
+    first: Float[Tensor, "b rounds"]
+    second: Float[Tensor, "b rounds"]
+    operation: Int64[Tensor, "b copies"]
+    level: Float[Tensor, "b copies"]
+    sign: Float[Tensor, "b copies"]
+
+
+@final
+@dataclass(frozen=True)
+class PixMix(Heuristic[PixMixParameters]):
+    """Mix with dreamlike pictures.
+
+    Args:
+        mixing_set: the pictures to mix in.
+        severity: of the operations on augmented copies: levels are uniform in 0.1 to this.
+        rounds: at most so many; how many is uniform from 0.
+        beta: how much of the picture stays: the larger, the more. 3 on CIFAR, 4 on ImageNet.
+
+    Raises:
+        ValueError: an argument is outside its range.
+    """
+
+    mixing_set: MixingSet = field(default_factory=MixingSet)
+    severity: int | float = 3.0
+    rounds: int = 4
+    beta: int | float = 3.0
+
+    overlaps = ("brightness", "contrast")
+    about: ClassVar[About] = About(
+        name="PixMix",
+        family="mixing",
+        principle="Adds or multiplies a picture, up to four times, with fractals and with augmented copies of itself.",
+        assumption="A picture keeps its class under a layer of structure that shows none.",
+        needs="a set of pictures that are complex and show no class: a folder, or fractals drawn here",
+        breaks="Fine texture and colour, where the class rests on them.",
+        labels="kept by hope",
+        cost="One operation and a half and two mixtures per picture on average, and the set in memory.",
+        citation=Citation(
+            "hendrycks2022pixmix",
+            (
+                "Hendrycks, Dan",
+                "Zou, Andy",
+                "Mazeika, Mantas",
+                "Tang, Leonard",
+                "Li, Bo",
+                "Song, Dawn",
+                "Steinhardt, Jacob",
+            ),
+            "PixMix: Dreamlike Pictures Comprehensively Improve Safety Measures",
+            "CVPR",
+            2022,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if not _WEAKEST < self.severity <= 10:
+            raise ValueError(f"PixMix(severity=…) is above {_WEAKEST} and at most 10, not {self.severity}")
+        if self.rounds < 1:
+            raise ValueError(f"PixMix(rounds=…) is at least 1, not {self.rounds}")
+        if not self.beta > 0:
+            raise ValueError(f"PixMix(beta=…) is positive, not {self.beta}")
+
+    def sample(self, key: Key) -> PixMixParameters:
+        """Draw rounds, what each mixes in and in which shares."""
+        own = key.fold("PixMix")
+        kind = own.fold("round").integers(0, 4, self.rounds)
+        beyond = (
+            torch.arange(self.rounds, device=key.device) >= own.fold("rounds").integers(0, self.rounds + 1)[..., None]
+        )
+        kind = kind.masked_fill(beyond, NOTHING)
+        # A copy is made where it is used: at the start for half of the pictures, and in rounds that mix it in.
+        starts = own.fold("starts").integers(0, 2, 1) == 1
+        used = torch.cat((starts, (kind == ADD_SELF) | (kind == MULTIPLY_SELF)), dim=-1)
+        copies = self.rounds + 1
+        first, second = draw_shares(own, self.beta, self.rounds)
+        return PixMixParameters(
+            other=own.fold("other").uniform(),
+            place=own.fold("place").uniform(0.0, 1.0, 2),
+            round=kind,
+            first=first,
+            second=second,
+            operation=own.fold("operation").integers(0, len(_NAMES), copies).masked_fill(~used, NOTHING),
+            level=own.fold("level").uniform(_WEAKEST, self.severity, copies),
+            sign=1.0 - 2.0 * own.fold("sign").integers(0, 2, copies).float(),
+        )
+
+    def neutral(self, batch: int) -> PixMixParameters:
+        """No round, and nothing at the start."""
+        rounds, copies = torch.zeros(batch, self.rounds), torch.zeros(batch, self.rounds + 1)
+        nothing = torch.full((batch, self.rounds), NOTHING)
+        return PixMixParameters(
+            other=torch.zeros(batch),
+            place=torch.zeros(batch, 2),
+            round=nothing,
+            first=rounds,
+            second=rounds,
+            operation=torch.full((batch, self.rounds + 1), NOTHING),
+            level=copies,
+            sign=copies + 1.0,
+        )
+
+    def transform(self, x: Image, params: PixMixParameters) -> Image:
+        """Mix, round after round; each result is cut to [0, 1], as published."""
+        portion = max(1, len(x) if x.is_cuda else _CACHED // x.shape[1:].numel())
+        rows = torch.arange(len(x), device=x.device).split(portion)
+        return torch.cat(
+            [self._mix(part, params.rows(some)) for part, some in zip(x.split(portion), rows, strict=True)]
+        )
+
+    def _mix(self, x: Image, params: PixMixParameters) -> Image:
+        owners, slots = (params.operation != NOTHING).nonzero(as_tuple=True)
+        copies = ops.to_levels(x).index_select(0, owners)
+        chosen = (part[owners, slots][:, None] for part in (params.operation, params.level, params.sign))
+        apply_everyday(copies, _NAMES, *chosen)
+        copies = ops.to_picture(copies, x)
+        number = torch.zeros_like(params.operation)
+        number[owners, slots] = torch.arange(len(owners), device=x.device)
+        begun = owners[slots == 0]
+        mixed = x.index_copy(0, begun, copies.index_select(0, number[begun, 0]))
+        others = mixing_crops(self.mixing_set, x, params.other, params.place)
+
+        def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
+            own = code in (ADD_SELF, MULTIPLY_SELF)
+            added = copies.index_select(0, number[rows, step + 1]) if own else others.index_select(0, rows)
+            first, second = params.first[rows, step], params.second[rows, step]
+            mixture = added_up if code in (ADD_SELF, ADD_OTHER) else multiplied
+            return mixture(so_far, added, first, second).clamp(0.0, 1.0)
+
+        run(mixed, params.round, 4, act)
+        return mixed
+
+
+def draw_shares(own: Key, beta: float, rounds: int) -> tuple[Tensor, Tensor]:
+    """The shares of each round, (b, rounds) each: both between 0 and 1, or one above 1 and the other below 0."""
+    inside = own.fold("inside").integers(0, 2, rounds) == 1
+    much, little = own.fold("much").beta(beta, 1.0, rounds), own.fold("little").beta(1.0, beta, rounds)
+    more, less = own.fold("more").beta(1.0, beta, rounds), own.fold("less").beta(1.0, beta, rounds)
+    return torch.where(inside, much, 1.0 + more), torch.where(inside, little, -less)
+
+
+def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tensor, "b 2"]) -> Image:
+    """One picture of the mixing set for each of a batch, cropped to its size.
+
+    Args:
+        source: the set; its pictures are an eighth larger than the longer side, as published (36 for 32).
+        x: the batch.
+        other: draws in [0, 1] that choose the picture.
+        place: draws in [0, 1] that choose the crop, across and down.
+    """
+    channels, height, width = x.shape[1:]
+    side = max(height, width) + max(height, width) // 8
+    stored = source.pictures(side, x.device)
+    number = (other * len(stored)).long().clamp(max=len(stored) - 1)
+    room = torch.tensor([side - width + 1, side - height + 1], device=x.device)
+    left, top = (place * room).long().minimum(room - 1).unbind(1)
+    rows = top[:, None] + torch.arange(height, device=x.device)
+    columns = left[:, None] + torch.arange(width, device=x.device)
+    pixels = (rows[:, :, None] * side + columns[:, None, :]).flatten(1)
+    flat = stored.flatten(2).index_select(0, number)
+    crops = flat.gather(2, pixels[:, None].expand(-1, flat.shape[1], -1)).view(len(x), -1, height, width)
+    crops = crops.to(x.dtype).div_(255.0)
+    return crops if channels == crops.shape[1] else crops.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+
+
+def added_up(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
+    """A weighted sum, about middle grey."""
+    first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
+    return (first * (2.0 * x - 1.0) + second * (2.0 * other - 1.0) + 1.0) / 2.0
+
+
+def multiplied(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
+    """A weighted product, in which middle grey changes nothing."""
+    first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
+    # Powers of both in one exponential. Black stays black, and does not become infinite under a negative power.
+    logarithm = first * (2.0 * x).clamp(min=_TINY).log() + second * (2.0 * other).clamp(min=_TINY).log()
+    return logarithm.exp() / 2.0
