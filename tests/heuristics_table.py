@@ -44,7 +44,7 @@ ROWS: dict[str, Row] = {
     "prime, photographs": Row(h.Prime.for_photographs(), changes=1.0, different=64, noisy=True),
     "randconv": Row(h.RandConv(), changes=1.0, different=64, noisy=True),
     "pixmix": Row(h.PixMix(), changes=0.75, different=40),
-    "ipmix": Row(h.IPMix(), changes=0.9, different=60),
+    "ipmix": Row(h.IPMix(), changes=0.9, different=60, noisy=True),
     "apr-s": Row(h.APRSingle(), changes=0.9, different=45, gradient=False),
     "afa": Row(h.FourierBasis(), changes=1.0, different=64),
     "band dropout": Row(h.BandDropout(), changes=0.3, different=20),
