@@ -65,6 +65,29 @@ def each_picture(make: Callable[[int], Heuristic[Any]]) -> Callable[[int], Run]:
     return prepare
 
 
+def whole_batch(mixing: h.Mixing[Any] | h.APRBoth) -> Callable[[int], Run]:
+    """A heuristic that mixes the pictures of a batch."""
+
+    def prepare(size: int) -> Run:  # noqa: ARG001  (it is the same for all sizes)
+        def run(batch: Batch) -> Any:  # noqa: ANN401
+            with torch.no_grad():
+                return mixing(batch.pictures, Key(0).at(torch.arange(len(batch.pictures))).to(batch.pictures.device))
+
+        return run
+
+    return prepare
+
+
+def torchvision_batch(against: str, operation: str, **settings: Any) -> Peer:  # noqa: ANN401
+    """A transform of torchvision v2 that mixes a batch, in one share for all of it."""
+
+    def prepare(size: int) -> Run:  # noqa: ARG001
+        made = getattr(torchvision_transforms(), operation)(num_classes=10, **settings)
+        return lambda batch: made(batch.pictures, torch.arange(len(batch.pictures)) % 10)
+
+    return Peer(against, "torchvision", operation, prepare)
+
+
 def torchvision_pillow(against: str, operation: str, *settings: Any, **named: Any) -> Peer:  # noqa: ANN401
     """A transform of torchvision v2 on Pillow images, one by one, as loaders apply it; settings may name its enums."""
 
@@ -82,6 +105,9 @@ def torchvision_pillow(against: str, operation: str, *settings: Any, **named: An
 
 # The published code of PRIME needs libraries that do not install beside the others.
 PRIME = Goal(20.0, None, {32: 52.0, 224: 2.5})
+
+# That of PixMix loads one picture at a time, each with the libraries and the mixing set of its training script.
+PIXMIX = Goal(10.0, None, {32: 1100.0, 224: 200.0})
 
 ROWS: tuple[Row, ...] = (
     Row("FlipCrop", each_picture(h.FlipCrop.for_side)),
@@ -130,5 +156,23 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("Prime", each_picture(lambda size: h.Prime() if size == 32 else h.Prime.for_photographs()), (), PRIME),
     Row("RandConv", each_picture(lambda _: h.RandConv())),
+    Row(
+        "Mixup",
+        whole_batch(h.Mixup()),
+        (torchvision_batch("Mixup", "MixUp", alpha=1.0), kornia_peer("Mixup", "RandomMixUpV2")),
+    ),
+    Row(
+        "CutMix",
+        whole_batch(h.CutMix(probability=1.0)),
+        (torchvision_batch("CutMix", "CutMix", alpha=1.0), kornia_peer("CutMix", "RandomCutMixV2")),
+    ),
+    Row("PixMix", each_picture(lambda _: h.PixMix()), (), PIXMIX),
+    Row("IPMix", each_picture(lambda _: h.IPMix())),
+    Row("APRPair", whole_batch(h.APRPair())),
+    Row("APRSingle", each_picture(lambda _: h.APRSingle())),
+    Row("APRBoth", whole_batch(h.APRBoth())),
+    Row("FourierBasis", each_picture(lambda _: h.FourierBasis())),
+    Row("BandDropout", each_picture(lambda _: h.BandDropout())),
+    Row("StyleSwap", whole_batch(h.StyleSwap())),
 )
 """Every heuristic, in the order of the catalogue."""

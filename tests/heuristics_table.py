@@ -49,3 +49,34 @@ ROWS: dict[str, Row] = {
     "afa": Row(h.FourierBasis(), changes=1.0, different=64),
     "band dropout": Row(h.BandDropout(), changes=0.3, different=20),
 }
+
+
+@dataclass(frozen=True)
+class Made:
+    """One maker of views under test.
+
+    Attributes:
+        maker: as a study would use it.
+        keeps_labels: whether the targets of its views are the labels.
+        inside: whether it changes features and not pictures.
+        clean: whether its clean view is the pictures as they are.
+    """
+
+    maker: h.ViewMaker
+    keeps_labels: bool = False
+    inside: bool = False
+    clean: bool = True
+
+
+MAKERS: dict[str, Made] = {
+    "mixup": Made(h.Mixup()),
+    "regmixup": Made(h.RegMixup()),
+    "cutmix": Made(h.CutMix()),
+    "manifold mixup": Made(h.ManifoldMixup(), inside=True),
+    "noisymix": Made(h.NoisyMix(), inside=True, clean=False),
+    "augmax": Made(h.AugMax(), keeps_labels=True),
+    "apr-p": Made(h.APRPair(), keeps_labels=True),
+    "apr-sp": Made(h.APRBoth(), keeps_labels=True, clean=False),
+    "style swap": Made(h.StyleSwap(), keeps_labels=True),
+    "mixstyle": Made(h.MixStyle(), keeps_labels=True, inside=True),
+}

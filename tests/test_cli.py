@@ -53,7 +53,7 @@ def photographs(root: Path, classes: int = 2, count: int = 12, size: int = 32) -
 def test_choices_are_those_that_exist() -> None:
     assert set(get_args(options.Net)) - {"auto"} == set(NETS)
     names = [method.name for method in METHODS]
-    assert ", ".join(names) in Path(study.__file__).read_text(encoding="utf-8")
+    assert len(set(names)) == len(names)
     assert set(study.Study().methods) <= set(names)
     assert train.Train().method in names
 
@@ -109,7 +109,7 @@ def test_more_pictures_than_there_are(capsys: pytest.CaptureFixture[str], tmp_pa
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--methods", "augmax"], "augmax"),
+        (["--methods", "augmx"], "mechaug review"),
         (["--methods"], "method"),
         (["--seeds", "1", "1"], "seed"),
         (["--epochs", "0"], "epochs"),

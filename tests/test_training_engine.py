@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,18 +10,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mechaug import heuristics
 from mechaug import mechanisms as m
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
 from mechaug.heuristics.basic import FlipCrop
-from mechaug.heuristics.views import Batch
+from mechaug.heuristics.views import Batch, Inside, View
 from mechaug.keys import Key
 from mechaug.training import nets
 from mechaug.training.checkpoint import ModelCard, load_model, save_model
 from mechaug.training.engine import DivergedError, Fitted, fit
-from mechaug.training.objectives import JSD, CrossEntropy
+from mechaug.training.objectives import JSD, CrossEntropy, Inputs, Objective, Outputs
 from mechaug.training.recipes import Recipe
-from mechaug.training.views import make_views
+from mechaug.training.views import in_precision, make_views, show
 from mechaug.watch import Silent
 
 RECIPE = Recipe(net="small", epochs=3, batch_size=16, learning_rate=0.05, base=FlipCrop())
@@ -158,6 +160,75 @@ def test_nan_stops_before_it_reaches_the_checkpoint(tmp_path: Path) -> None:
 
         for name, value in load_file(tmp_path / "checkpoint.safetensors").items():
             assert torch.isfinite(value).all(), name
+
+
+@dataclass(frozen=True)
+class Kinked(Objective):
+    """A loss that stays finite while its gradient does not: the slope of √x at 0."""
+
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(clean=True, views=0)
+
+    def value(self, outputs: Outputs, labels: Tensor) -> Tensor:
+        assert outputs.clean is not None
+        return CrossEntropy().value(outputs, labels) + (0.0 * outputs.clean).square().sum().sqrt()
+
+
+def test_a_finite_loss_with_a_gradient_that_is_not_is_no_last_good_state(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"the net is not a number any more at step 1"):
+        fit(Net(), pictures(), None, Kinked(), RECIPE, folder=tmp_path, checkpoint_seconds=0.0)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    # Without a folder, too, such a net is not handed out.
+    with pytest.raises(DivergedError):
+        fit(Net(), pictures(), None, Kinked(), RECIPE.replace(steps=1))
+
+
+MAKERS = {
+    "mixup": (heuristics.Mixup(), CrossEntropy("clean") + CrossEntropy("augmented")),
+    "in the net": (heuristics.NoisyMix(layers=("body.0", "body.2")), OBJECTIVE),
+    "style": (heuristics.MixStyle(layers=("body.0",)), CrossEntropy("augmented")),
+    "adversary": (heuristics.AugMax(steps=2), OBJECTIVE),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_methods_that_see_the_batch_or_the_net_continue_bitwise(tmp_path: Path, name: str) -> None:
+    maker, objective = MAKERS[name]
+    recipe = RECIPE.replace(epochs=2)
+    expected = fit(Net(), pictures(), maker, objective, recipe)
+    with pytest.raises(PowerCutError):
+        fit(Net(), pictures(), maker, objective, recipe, folder=tmp_path, checkpoint_seconds=0.0, watch=CutAfter(3))
+    assert_same(fit(Net(), pictures(), maker, objective, recipe, folder=tmp_path), expected)
+    plain = fit(Net(), pictures(), None, CrossEntropy(), recipe)
+    assert any(not torch.equal(value, plain.state[key]) for key, value in expected.state.items())
+
+
+def test_every_call_of_the_net_is_in_the_training_precision() -> None:
+    model, x = Net(), pictures().image(slice(0, 4))
+    seen: list[torch.dtype] = []
+    model.head.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
+    with in_precision(model, "bfloat16", torch.device("cpu")):
+        logits = model(x)
+        with pytest.raises(RuntimeError):
+            model(x[:, :2])
+        # An error inside the net leaves no precision behind.
+        assert not torch.is_autocast_enabled("cpu")
+    assert logits.dtype == torch.float32
+    assert model(x).dtype == torch.float32
+    assert seen == [torch.bfloat16, torch.float32]
+
+
+def test_changes_inside_the_net_touch_the_rows_of_their_view_only() -> None:
+    model, x = Net().eval(), pictures().image(slice(0, 4))
+    labels = torch.zeros(4, dtype=torch.int64)
+    plain = View(x, labels)
+    erased = View(x, labels, (Inside("body.0", lambda features: 0.0 * features),))
+    outputs = show(model, (plain, erased), Inputs(clean=True, views=1))
+    assert outputs.clean is not None
+    assert torch.allclose(outputs.clean, model(x), atol=1e-6)
+    assert torch.allclose(outputs.augmented[0], outputs.augmented[0][:1].expand(4, -1))
+    assert not torch.allclose(outputs.augmented[0], model(x))
 
 
 def test_what_cannot_be_trained_is_said(tmp_path: Path) -> None:

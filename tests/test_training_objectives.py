@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,6 +99,32 @@ def test_soft_labels_interpolate_hard_ones() -> None:
     loss = CrossEntropy(on="augmented")
     expected = 0.3 * loss.value(outputs, LABELS) + 0.7 * loss.value(outputs, other)
     assert loss.value(outputs, soft.double()).item() == pytest.approx(expected.item())
+
+
+def test_views_may_have_targets_of_their_own() -> None:
+    soft = torch.softmax(_logits(7), 1)
+    outputs = _outputs(0, 1, 2)
+    own = replace(outputs, augmented_targets=(soft, LABELS))
+    assert outputs.clean is not None
+    ce = torch.nn.functional.cross_entropy
+    expected = torch.stack((ce(outputs.augmented[0], soft), ce(outputs.augmented[1], LABELS))).mean()
+    assert CrossEntropy("augmented").value(own, LABELS).item() == pytest.approx(expected.item())
+    assert CrossEntropy("clean").value(own, LABELS).item() == pytest.approx(ce(outputs.clean, LABELS).item())
+    mixed = replace(outputs, clean_targets=soft)
+    assert CrossEntropy("clean").value(mixed, LABELS).item() == pytest.approx(ce(outputs.clean, soft).item())
+    assert JSD().value(own, soft).item() == pytest.approx(JSD().value(outputs, LABELS).item())
+
+
+def test_logits_are_taken_apart_with_their_targets() -> None:
+    logits, soft = torch.cat([_logits(seed) for seed in range(3)]), torch.softmax(_logits(7), 1)
+    outputs = Inputs(clean=True, views=2).split(logits, (LABELS, soft, LABELS))
+    assert outputs.clean_targets is LABELS
+    assert outputs.augmented_targets[0] is soft
+    without = Inputs(clean=False, views=3).split(logits, (soft, soft, LABELS))
+    assert without.clean_targets is None
+    assert len(without.augmented_targets) == 3
+    with pytest.raises(ValueError, match="3 kinds of picture need as many targets, not 1"):
+        Inputs(clean=True, views=2).split(logits, (LABELS,))
 
 
 def test_objectives_add_and_are_weighted() -> None:

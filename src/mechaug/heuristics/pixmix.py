@@ -184,9 +184,11 @@ class PixMix(Heuristic[PixMixParameters]):
 def draw_shares(own: Key, beta: float, rounds: int) -> tuple[Tensor, Tensor]:
     """The shares of each round, (b, rounds) each: both between 0 and 1, or one above 1 and the other below 0."""
     inside = own.fold("inside").integers(0, 2, rounds) == 1
-    much, little = own.fold("much").beta(beta, 1.0, rounds), own.fold("little").beta(1.0, beta, rounds)
-    more, less = own.fold("more").beta(1.0, beta, rounds), own.fold("less").beta(1.0, beta, rounds)
-    return torch.where(inside, much, 1.0 + more), torch.where(inside, little, -less)
+    # Beta(beta, 1) near 1 and Beta(1, beta) near 0, whose inverse distribution functions are powers.
+    near_one = own.fold("first").unit(rounds) ** (1.0 / beta)
+    near_zero = 1.0 - own.fold("second").unit(rounds) ** (1.0 / beta)
+    first = torch.where(inside, near_one, 2.0 - near_one)
+    return first.float(), torch.where(inside, near_zero, -near_zero).float()
 
 
 def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tensor, "b 2"]) -> Image:
