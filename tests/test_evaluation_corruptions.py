@@ -367,6 +367,10 @@ class TestFrost:
         # 0.45 of one of the five levels, each in a fifth of the pictures.
         levels, counts = made[:, 0, 0, 0].unique(return_counts=True)
         assert levels.tolist() == [0, 18, 36, 54, 72] and counts.min() > 20
+        with pytest.raises(UserError, match=r"lacks frost6\.jpg"):
+            load_frost(tmp_path, sixth=True)
+        Pillow.fromarray(np.full((60, 80, 3), 200, dtype=np.uint8)).save(tmp_path / "frost6.jpg")
+        assert len(load_frost(tmp_path, sixth=True).textures) == 6
 
     def test_what_is_missing_is_named(self, tmp_path):
         with pytest.raises(UserError, match=r"lacks frost1\.png: frost needs frost1\.png, frost2\.png"):

@@ -26,6 +26,8 @@ class Corrupt:
     """Whose parameters; auto is CIFAR-10-C's for pictures below 100 pixels, else ImageNet-C's."""
     frost: Path | None = None
     """Folder with the benchmark's frost1.png to frost5.jpg; without it frost is drawn, and says so."""
+    frost_sixth: bool = False
+    """Draw from frost6.jpg of that folder as well, which the published code never does."""
     otherwise: tuple[Literal["rounded", "swapped", "centred", "normalised", "resaved"], ...] = ()
     """Depart from the published code: levels rounded and not cut down; pixels of glass blur swapped and not copied;
     streaks of motion and snow both ways; kernels of defocus that sum to 1; pictures through JPEG of quality 85."""
@@ -54,8 +56,8 @@ class Corrupt:
         if layout == "auto":
             layout = "folder" if self.data.startswith("folder:") else "npy"
         names = _names(self.names, profile)
-        ice = drawn_frost() if self.frost is None else load_frost(self.frost)
-        textures = "official" if ice.official else "procedural"
+        ice = drawn_frost() if self.frost is None else load_frost(self.frost, sixth=self.frost_sixth)
+        textures = ("official six" if self.frost_sixth else "official") if ice.official else "procedural"
         variant = Variant(**dict.fromkeys(self.otherwise, True))
         manifest = Manifest(self.data, len(data.test), layout, profile, self.seed, textures, variant)
         try:

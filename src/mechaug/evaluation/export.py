@@ -42,7 +42,7 @@ class Manifest:
         layout: of the files.
         profile: whose parameters.
         seed: of all draws.
-        frost: "official" or "procedural" textures.
+        frost: "official" or "procedural" textures, or all "official six".
         variant: in what it departs from the published code.
         version: of mechaug.
     """
@@ -52,7 +52,7 @@ class Manifest:
     layout: Layout
     profile: Profile
     seed: int
-    frost: Literal["official", "procedural"]
+    frost: Literal["official", "procedural", "official six"]
     variant: Variant = PUBLISHED
     version: str = VERSION
 

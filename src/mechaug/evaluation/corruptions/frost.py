@@ -25,7 +25,10 @@ from mechaug.types import Bytes
 Texture = UInt8[Tensor, "3 height width"]
 
 OFFICIAL: Final = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
-"""The benchmark's files, of which the second and the third are alike; a sixth exists and is never drawn there."""
+"""The benchmark's files that it draws from, of which the second and the third are alike."""
+
+SIXTH: Final = "frost6.jpg"
+"""A file that the benchmark has and, by an upper bound that is left out, never draws."""
 
 _REDUCED_BELOW: Final = 100  # pixels: pictures as small as CIFAR's see every fifth pixel of a texture
 
@@ -43,22 +46,27 @@ class Frost:
     official: bool
 
 
-def load_frost(folder: Path) -> Frost:
+def load_frost(folder: Path, *, sixth: bool = False) -> Frost:
     """The benchmark's photographs from a folder.
 
+    Args:
+        folder: with frost1.png to frost5.jpg.
+        sixth: draw from frost6.jpg as well, which the published code does not.
+
     Raises:
-        UserError: one of the five is missing or cannot be read.
+        UserError: one of them is missing or cannot be read.
     """
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     textures = []
-    for name in OFFICIAL:
+    names = (*OFFICIAL, SIXTH) if sixth else OFFICIAL
+    for name in names:
         try:
             with Image.open(folder / name) as picture:
                 textures.append(torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1))
         except FileNotFoundError:
-            raise UserError(f"{folder} lacks {name}: frost needs {', '.join(OFFICIAL)} of the benchmark") from None
+            raise UserError(f"{folder} lacks {name}: frost needs {', '.join(names)} of the benchmark") from None
         except (UnidentifiedImageError, OSError) as error:
             raise UserError(f"{folder / name} cannot be read as a picture: {error}") from error
     return Frost(tuple(textures), official=True)
