@@ -167,7 +167,7 @@ def test_evaluate_names_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[
         "--out",
         str(tmp_path / "o"),
     )
-    assert "10 classes" in complaint and "2" in complaint
+    assert "class0, class1" in complaint and "stop" in complaint
     assert "nothing.safetensors" in refused(capsys, "evaluate", "--model", "nothing.safetensors")
     garbage = tmp_path / "garbage.safetensors"
     garbage.write_bytes(b"\x80\x04not a model")

@@ -51,7 +51,9 @@ def train_method(
     recipe = replace(config.recipe, base=flip_crop(config, data) if chosen.crops else None)
     net = nets.build(recipe.net, len(data.classes), key=Key(seed).fold("net"))
     # What a checkpoint must agree with: everything but what is measured afterwards and whom it is compared with.
-    alone = replace(config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None)
+    alone = replace(
+        config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None, overlap_draws=0
+    )
     fitted = fit(
         net, data.train, chosen.augmentation, chosen.objective, recipe,
         seed=seed, device=device or config.device, folder=folder, config=spec.dumps(alone),

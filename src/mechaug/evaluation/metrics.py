@@ -113,7 +113,9 @@ def calibration(confidence: Float[Tensor, "s n"], correct: Bool[Tensor, "s n"], 
     return interval(sum(errors) / runs, samples, pictures, centred=True)
 
 
-def rms_calibration(confidence: Float[Tensor, "s n"], correct: Bool[Tensor, "s n"], key: Key) -> Measurement:
+def rms_calibration(
+    confidence: Float[Tensor, "s n"], correct: Bool[Tensor, "s n"], key: Key, *, drop_last_bin: bool = False
+) -> Measurement:
     """The adaptive RMS calibration error (bins of 100 pictures), mean over runs, and its interval.
 
     Resamples keep the bins of the pictures themselves.
@@ -122,13 +124,15 @@ def rms_calibration(confidence: Float[Tensor, "s n"], correct: Bool[Tensor, "s n
         confidence: the probability of the predicted class, 0..1.
         correct: whether the prediction is right.
         key: as in `accuracy`.
+        drop_last_bin: as in `rms_calibration_error`.
 
     Raises:
         ValueError: as `accuracy`.
     """
     outcomes, confidence = checked_outcomes(correct), confidence.detach().cpu()
     runs, pictures = outcomes.shape
-    errors = [rms_calibration_error(c, o.bool()) for c, o in zip(confidence, outcomes, strict=True)]
+    pairs = zip(confidence, outcomes, strict=True)
+    errors = [rms_calibration_error(c, o.bool(), drop_last_bin=drop_last_bin) for c, o in pairs]
     bins = torch.stack([rms_bins(one, BIN_SIZE) for one in confidence])
     gaps = confidence.float() - outcomes
 
@@ -138,7 +142,8 @@ def rms_calibration(confidence: Float[Tensor, "s n"], correct: Bool[Tensor, "s n
             totals = torch.zeros(2, int(bins.max()) + 1, weights.shape[1])
             totals[0].index_add_(0, place, weights * gap[:, None])
             totals[1].index_add_(0, place, weights)
-            per_run.append((totals[0].square() / totals[1].clamp(min=1)).sum(0))
+            shares = totals[0].square() / totals[1].clamp(min=1)
+            per_run.append((shares[:-1] if drop_last_bin else shares).sum(0))
         return ((torch.stack(per_run) / weights.sum(0)).sqrt() * run_weights).sum(0)
 
     samples = resample(key, runs, pictures, error)

@@ -8,7 +8,7 @@ from typing import final
 import torch
 
 from mechaug.evaluation import metrics
-from mechaug.evaluation.calibration import brier_scores, log_losses, rms_calibration_error
+from mechaug.evaluation.calibration import brier_scores, log_losses
 from mechaug.evaluation.fairness import by_group
 from mechaug.evaluation.ood import strangeness
 from mechaug.evaluation.predict import ask
@@ -119,15 +119,11 @@ class Calibration(Suite):
     def score(self, outcomes: Sequence[Outcome], target: Target, key: Key) -> Scores:  # noqa: ARG002
         """From the outcomes of `Clean`, which the caller gives as part "clean"."""
         right, confidence = stack(outcomes, "clean", "right"), stack(outcomes, "clean", "confidence")
-        published = [rms_calibration_error(c, r, drop_last_bin=True) for c, r in zip(confidence, right, strict=True)]
         rms = metrics.rms_calibration(confidence, right, key.fold("rms"))
-        as_published = sum(published) / len(published)
+        published = metrics.rms_calibration(confidence, right, key.fold("rms"), drop_last_bin=True)
         figures = (
             _lower("adaptive RMS calibration error", rms),
-            _lower(
-                "the same as the published tool has it, without its most confident bin",
-                Measurement(as_published, math.nan, math.nan, rms.count),
-            ),
+            _lower("the same as the published tool has it, without its most confident bin", published),
             _lower("Brier score", metrics.mean(stack(outcomes, "clean", "brier"), key.fold("brier"), highest=2.0), ""),
             _lower(
                 "negative log-likelihood",
