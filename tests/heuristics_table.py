@@ -16,6 +16,7 @@ class Row:
         different: of 64 copies of one picture, at least so many come out in different ways.
         gradient: whether a gradient reaches the picture; operations on grey levels have none.
         grey: whether it takes pictures of one channel.
+        noisy: whether numbers are drawn by the generator of the device's kind, which differ between kinds.
     """
 
     heuristic: h.Heuristic[Any]
@@ -23,26 +24,27 @@ class Row:
     different: int
     gradient: bool = True
     grey: bool = True
+    noisy: bool = False
 
 
 ROWS: dict[str, Row] = {
     "flip and crop": Row(h.FlipCrop(), changes=0.9, different=40),
     "cutout": Row(h.Cutout(), changes=1.0, different=60),
-    "random erasing": Row(h.RandomErasing(), changes=0.3, different=20),
-    "gaussian noise": Row(h.GaussianNoise(), changes=0.3, different=20),
-    "patch gaussian": Row(h.PatchGaussian(), changes=1.0, different=64),
-    "noise mixture": Row(h.NoiseMixture(), changes=0.7, different=45),
+    "random erasing": Row(h.RandomErasing(), changes=0.3, different=20, noisy=True),
+    "gaussian noise": Row(h.GaussianNoise(), changes=0.3, different=20, noisy=True),
+    "patch gaussian": Row(h.PatchGaussian(), changes=1.0, different=64, noisy=True),
+    "noise mixture": Row(h.NoiseMixture(), changes=0.7, different=45, noisy=True),
     "autoaugment, cifar10": Row(h.AutoAugment(), changes=0.6, different=20, gradient=False),
     "autoaugment, imagenet": Row(h.AutoAugment("imagenet"), changes=0.7, different=20, gradient=False),
     "fast autoaugment": Row(h.FastAutoAugment(), changes=0.5, different=25, gradient=False),
     "randaugment": Row(h.RandAugment(), changes=0.9, different=40, gradient=False),
     "trivialaugment": Row(h.TrivialAugmentWide(), changes=0.8, different=35, gradient=False),
     "augmix": Row(h.AugMix(), changes=0.95, different=60),
-    "prime": Row(h.Prime(), changes=1.0, different=64),
-    "prime, photographs": Row(h.Prime.for_photographs(), changes=1.0, different=64),
-    "randconv": Row(h.RandConv(), changes=1.0, different=64),
+    "prime": Row(h.Prime(), changes=1.0, different=64, noisy=True),
+    "prime, photographs": Row(h.Prime.for_photographs(), changes=1.0, different=64, noisy=True),
+    "randconv": Row(h.RandConv(), changes=1.0, different=64, noisy=True),
     "pixmix": Row(h.PixMix(), changes=0.75, different=40),
-    "ipmix": Row(h.IPMix(), changes=0.9, different=60),
+    "ipmix": Row(h.IPMix(), changes=0.9, different=60, noisy=True),
     "apr-s": Row(h.APRSingle(), changes=0.9, different=45, gradient=False),
     "afa": Row(h.FourierBasis(), changes=1.0, different=64),
     "band dropout": Row(h.BandDropout(), changes=0.3, different=20),

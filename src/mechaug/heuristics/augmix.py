@@ -42,7 +42,7 @@ _STEPS: Final[Mapping[str, Callable[[ops.Levels, PerImage], ops.Levels]]] = {
 }
 _DEEPEST: Final = 3
 _WEAKEST: Final = 0.1
-_CACHED: Final = 2**21  # numbers in the chains of one portion
+_CACHED: Final = 2**22  # numbers in the chains of one portion
 
 
 @parameters

@@ -7,6 +7,7 @@ always to none. Because the results are whole grey levels, no gradient reaches t
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias, final
 
@@ -121,7 +122,9 @@ def solarize(levels: Levels, threshold: PerImage) -> Levels:
         levels: grey levels.
         threshold: in grey levels, 0 to 256; 256 leaves the picture as it is.
     """
-    return torch.where(levels < per_image(threshold.float()), levels, 255 - levels)
+    # A weight of 0 or 1 makes lerp exact, and it is faster than where.
+    light = (levels >= per_image(threshold.float())).to(levels.dtype)
+    return torch.lerp(levels, 255.0 - levels, light)
 
 
 @Operation
@@ -180,25 +183,29 @@ def turned(levels: Levels, degrees: PerImage, resampling: Resampling) -> Levels:
     centre_x, centre_y = levels.shape[3] / 2, levels.shape[2] / 2
     right = cos * -centre_x + sin * -centre_y + centre_x
     down = -sin * -centre_x + cos * -centre_y + centre_y
-    return affine(levels, torch.stack((cos, sin, right, -sin, cos, down), dim=1).view(-1, 2, 3), resampling)
+    return affine(levels, (cos, sin, right), (-sin, cos, down), resampling)
 
 
 def moved(levels: Levels, amount: PerImage, row: int, column: int, resampling: Resampling) -> Levels:
-    """`affine` with the identity matrix but for one entry: a shear or a shift.
+    """`affine` with the identity but for one coefficient: a shear or a shift.
 
     Args:
         levels: grey levels.
-        amount: the entry.
-        row: of the entry: 0 moves along rows, 1 along columns.
-        column: of the entry: 2 shifts, the others shear.
+        amount: the coefficient.
+        row: of the coefficient: 0 moves along rows, 1 along columns.
+        column: of the coefficient: 2 shifts, the others shear.
         resampling: as in `affine`.
     """
-    matrix = torch.eye(2, 3, dtype=torch.float64, device=levels.device).repeat(len(levels), 1, 1)
-    matrix[:, row, column] = amount.double()
-    return affine(levels, matrix, resampling)
+    lines: list[list[Tensor | float]] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    lines[row][column] = amount.double()
+    return affine(levels, tuple(lines[0]), tuple(lines[1]), resampling)
 
 
-def affine(levels: Levels, matrix: Float[Tensor, "b 2 3"], resampling: Resampling) -> Levels:
+Line: TypeAlias = tuple[Tensor | float, ...]
+"""a, b, c of a · column + b · row + c: float64 tensors of shape (b,), or numbers that are the same for all images."""
+
+
+def affine(levels: Levels, column: Line, row: Line, resampling: Resampling) -> Levels:
     """Look up each pixel of the result in the picture (`Image.transform` with AFFINE, black outside).
 
     A pixel whose source lies inside the picture, up to the outer border of its outermost pixels, is looked up or
@@ -206,49 +213,64 @@ def affine(levels: Levels, matrix: Float[Tensor, "b 2 3"], resampling: Resamplin
 
     Args:
         levels: grey levels.
-        matrix: (column, row) in the picture = matrix · (column, row, 1) in the result, in pixels, the centre of the
-            first pixel at (0.5, 0.5). In float64 the border falls where it does in Pillow.
+        column: where in the picture a pixel of the result looks, in pixels, from its own column and row; the centre of
+            the first pixel is at (0.5, 0.5). What does not depend on an axis, as a number 0 says, is not computed along
+            it. In float64 the border falls where it does in Pillow.
+        row: the same down the picture.
         resampling: "nearest" takes the pixel that the place lies in, "bilinear" interpolates.
     """
-    return _nearest(levels, matrix.double()) if resampling == "nearest" else _bilinear(levels, matrix.double())
+    return _nearest(levels, column, row) if resampling == "nearest" else _bilinear(levels, column, row)
 
 
 _ONE: Final = 65536
 """The unit of Pillow's places in steps of 2⁻¹⁶, which it uses for the nearest pixel."""
 
 
-def _nearest(levels: Levels, matrix: Float[Tensor, "b 2 3"]) -> Levels:
+def _nearest(levels: Levels, column: Line, row: Line) -> Levels:
     height, width = levels.shape[2:]
     # Whole numbers as in Pillow: the place of the first pixel's centre and the steps, each rounded to 2⁻¹⁶.
-    start = matrix[:, :, 2] + matrix[:, :, 0] * 0.5 + matrix[:, :, 1] * 0.5
-    start, steps = ((value * _ONE + 0.5).floor().long()[..., None, None] for value in (start, matrix[:, :, :2]))
+    column, row = ((_fixed(a), _fixed(b), _fixed(c + a * 0.5 + b * 0.5)) for a, b, c in (column, row))
     across, down = torch.arange(width, device=levels.device), torch.arange(height, device=levels.device)[:, None]
     # A black frame of one pixel is what lies outside.
-    column, row = (
-        (start[:, i] + steps[:, i, 0] * across + steps[:, i, 1] * down >> 16).clamp_(-1, size)
-        for i, size in ((0, width), (1, height))
-    )
-    place = row.add_(1).mul_(width + 2).add_(column).add_(1).flatten(1)[:, None]
+    x, y = ((place >> 16).clamp_(-1, size) + 1
+            for place, size in zip(_places(column, row, across, down), (width, height), strict=True))  # fmt: skip
+    place = (y * (width + 2) + x).flatten(1)[:, None]
     framed = functional.pad(levels, (1, 1, 1, 1)).flatten(2)
     return framed.gather(2, place.expand(-1, levels.shape[1], -1)).view_as(levels)
 
 
-def _bilinear(levels: Levels, matrix: Float[Tensor, "b 2 3"]) -> Levels:
+def _fixed(value: Tensor | float) -> Tensor | int:
+    scaled = value * _ONE + 0.5
+    return scaled.floor().long() if isinstance(scaled, Tensor) else math.floor(scaled)
+
+
+def _bilinear(levels: Levels, column: Line, row: Line) -> Levels:
     height, width = levels.shape[2:]
     across = torch.arange(width, dtype=torch.float64, device=levels.device) + 0.5
     down = torch.arange(height, dtype=torch.float64, device=levels.device)[:, None] + 0.5
-    m = matrix[..., None, None]
-    column = (m[:, 0, 0] * across + m[:, 0, 2]) + m[:, 0, 1] * down
-    row = m[:, 1, 0] * across + (m[:, 1, 1] * down + m[:, 1, 2])
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    grid = torch.empty((*row.shape, 2), device=levels.device)
-    grid[..., 0] = column.mul_(2 / width).sub_(1)
-    grid[..., 1] = row.mul_(2 / height).sub_(1)
+    x, y = _places(column, row, across, down)
+    inside = ((x >= 0) & (x < width)) & ((y >= 0) & (y < height))
+    grid = torch.empty((len(levels), height, width, 2), device=levels.device)
+    grid[..., 0] = x * (2 / width) - 1
+    grid[..., 1] = y * (2 / height) - 1
     sampled = functional.grid_sample(levels, grid, mode="bilinear", padding_mode="border", align_corners=False)
     # Pillow drops the fraction of a float64 number. A whole number may come out smaller here, by what float32 loses of
     # the two coordinates (side · 2⁻²² pixels at most) times the steepest slope, 255 grey levels a pixel.
     rounding = 255.0 * max(height, width) * 2.0**-22
     return sampled.add_(rounding).mul_(inside[:, None].to(sampled.dtype)).floor_()
+
+
+def _places(column: Line, row: Line, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+    """Both lines at all pixels, summed in Pillow's order; an axis on which one does not depend has length 1."""
+    (a, b, c), (d, e, f) = (
+        tuple(value[:, None, None] if isinstance(value, Tensor) else value for value in line) for line in (column, row)
+    )
+    x, y = a * across + c, e * down + f
+    return (x if _nought(b) else x + b * down), (y if _nought(d) else d * across + y)
+
+
+def _nought(value: Tensor | float) -> bool:
+    return not isinstance(value, Tensor) and value == 0
 
 
 def _histograms(levels: Int64[Tensor, "b c h w"]) -> Int64[Tensor, "b c 256"]:

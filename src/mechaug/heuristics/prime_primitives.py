@@ -52,7 +52,7 @@ def deformed(x: Image, share: PerImage, cut: Int64[Tensor, "b"], seed: Seeds, mo
     side = min(height, width)
     if side < 4:
         return x  # no mode has a place between the edges
-    # Eq. 12 of Petrini et al.; the range's far end may lie below its near one, where modes are finer than pixels.
+    # As in Petrini et al.; the range's far end may lie below its near one, where modes are finer than pixels.
     known = cut.double() + 1e-6
     near = 1.0 / (math.pi * side**2 * known.log())
     far = torch.maximum(near, 4.0 / (math.pi**3 * known.square() * known.log()))
@@ -120,7 +120,8 @@ def _amplitude(cut: Int64[Tensor, "b"], height: int, width: int, most: int) -> F
     for i in down:
         for j in across:
             square = i.double().square()[:, None] + j.double().square()
-            if bool((square.amin() < limit).any()):
+            # To look is to save work on a CPU, and to wait elsewhere.
+            if limit.device.type != "cpu" or bool((square.amin() < limit).any()):
                 variance += torch.where(square < limit, 1.0 / square, 0.0).float()
     return variance.sqrt()
 
