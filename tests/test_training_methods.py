@@ -10,7 +10,7 @@ from mechaug import heuristics
 from mechaug.config import StudyConfig
 from mechaug.errors import UserError
 from mechaug.evaluation.result import Result, read_result
-from mechaug.evaluation.run import Suites
+from mechaug.evaluation.suites import Limits, choose_suites
 from mechaug.heuristics.views import ViewMaker
 from mechaug.mechanisms.relatives import BAR_CORRUPTIONS, COMMON_CORRUPTIONS
 from mechaug.study import run_study
@@ -30,7 +30,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
         methods=NAMES,
         seeds=(0,),
         recipe=replace(recipes.signs(), steps=STEPS, batch_size=16),
-        suites=Suites(corruptions=("gaussian_noise",), severities=(3,), attacked_pictures=0),
+        suites=choose_suites(("clean", "c"), Limits(corrupted=20, severities=(3,))),
         train_size=40,
         test_size=20,
         flips=False,
@@ -92,7 +92,7 @@ def test_a_folder_of_pictures_to_mix_in_reaches_those_that_use_one(tmp_path: Pat
     assert chosen.augmentation == heuristics.PixMix(mixing_set=heuristics.MixingSet(str(tmp_path)))
     assert method("augmix").with_mixing_set(str(tmp_path)) is method("augmix")
     config = StudyConfig(
-        data="signs", methods=("ipmix", "mixup"), seeds=(0,), recipe=recipes.signs(), suites=Suites(),
+        data="signs", methods=("ipmix", "mixup"), seeds=(0,), recipe=recipes.signs(), suites=choose_suites(("clean",)),
         mixing_set=str(tmp_path),
     )  # fmt: skip
     first, second = config.chosen

@@ -1,4 +1,4 @@
-"""The command line: `mechaug study | train | evaluate | compare | corrupt | review | show | report`.
+"""The command line: `mechaug study | train | evaluate | compare | corrupt | review | fit | show | report`.
 
 Each command is a file in `commands`. Only the standard library and tyro are imported at the top, so that help is quick
 and a mistyped option costs nothing.
@@ -14,6 +14,7 @@ import tyro
 from mechaug.commands.compare import Compare
 from mechaug.commands.corrupt import Corrupt
 from mechaug.commands.evaluate import Evaluate
+from mechaug.commands.fit import Fit
 from mechaug.commands.report import Report
 from mechaug.commands.review import Review
 from mechaug.commands.show import Show
@@ -31,6 +32,7 @@ Command = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Corrupt, tyro.conf.subcommand("corrupt")]
     | Annotated[Review, tyro.conf.subcommand("review")]
+    | Annotated[Fit, tyro.conf.subcommand("fit")]
     | Annotated[Show, tyro.conf.subcommand("show")]
     | Annotated[Report, tyro.conf.subcommand("report")]
 )
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(_guarded(command))
 
 
-def _guarded(command: Study | Train | Evaluate | Compare | Corrupt | Review | Show | Report) -> int:
+def _guarded(command: Study | Train | Evaluate | Compare | Corrupt | Review | Fit | Show | Report) -> int:
     """Run a command; what the user can mend becomes one sentence on standard error."""
     from mechaug.training.engine import StoppedError
 

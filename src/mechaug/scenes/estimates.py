@@ -97,8 +97,8 @@ def scale_permille(measures: Measures, reference: Reference) -> Estimate:
         )  # fmt: skip
     deviation = math.sqrt(variance)
     return known(
-        "scale_permille", "permille", per_pixel * size * deviation, per_pixel * size * error / (2 * deviation), "linear",
-        (low, high), reference.assumption,
+        "scale_permille", "permille", per_pixel * size * deviation, per_pixel * size * error / (2 * deviation),
+        "linear", (low, high), reference.assumption,
     )  # fmt: skip
 
 

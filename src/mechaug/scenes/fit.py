@@ -88,15 +88,16 @@ def fit_measures(folder: Folder, reference: Reference = PHOTOGRAPHS) -> Fit:
     for estimate in (estimate for row in rows for estimate in row):
         columns.setdefault(estimate.name, []).append(estimate)
 
-    def measured(name: str, reference_error: float) -> Fitted:
-        return fit_measured(PRIORS[name], columns[name], reference_error)
+    def compared(name: str, spread: float) -> Fitted:
+        error = error_of_mean(spread, reference)
+        return fit_measured(PRIORS[name], columns[name], reference_error=error, doubt=reference.doubt)
 
     variables = (
-        measured("cast_mired", error_of_mean(reference.mired[1], reference)),
+        compared("cast_mired", reference.mired[1]),
         fit_haze(PRIORS["visibility_m"], columns["visibility_m"], reference.name),
-        measured("scale_permille", 0.0),
-        measured("exposure_ev", error_of_mean(reference.log2_luminance[1], reference)),
-        measured("white_e", 0.0),
+        compared("scale_permille", 0.0),
+        compared("exposure_ev", reference.log2_luminance[1]),
+        fit_measured(PRIORS["white_e"], columns["white_e"]),
         read,
         fit_exact(PRIORS["quality"], columns["quality"]),
         *(fit_exact(_written(name), columns[name]) for name in TAGS),
@@ -112,25 +113,22 @@ def _written(name: str) -> Variable:
 def _scene(fitted: Sequence[Fitted], measures: Sequence[Measures]) -> Scene:
     """The chain that makes pictures like these out of those of the reference.
 
-    What cameras wrote is in it where they wrote it: exposure time and f-number for mechanisms that may be added, the
-    ISO setting for the sensor.
+    What cameras wrote is in it where they wrote it, for mechanisms that may be added: `white_e` already is what an ISO
+    setting and a full well come to.
     """
     variables = [f.variable for f in fitted if f.variable.name in PRIORS or f.status == "fitted"]
-    by_name = {variable.name: variable for variable in variables}
     width = round(median(m.width for m in measures))
     # Noise was measured at the pixels of the files; pictures that are smaller have the mean of several of them.
     view = m.View(frame_px=width)
     sampled = [m.jpeg.subsampling for m in measures if m.jpeg is not None]
-    sensor = m.Sensor(iso=100.0, full_well_e="white_e", read_noise_e="read_noise_e", view=view)
     chain = m.Chain(
         m.Illuminant(mired="cast_mired"),
         m.Haze(visibility_m="visibility_m", distance_m=HAZE_DISTANCE_M),
         m.GaussianScale(scale_permille="scale_permille"),
         m.Exposure(exposure_ev="exposure_ev"),
-        sensor,
+        m.Sensor(iso=100.0, full_well_e="white_e", read_noise_e="read_noise_e", view=view),
         m.Jpeg(quality="quality", subsampling="4:4:4" if sampled and _mostly(sampled, "4:4:4") else "4:2:0"),
     )
-    del by_name
     return Scene(tuple(variables), chain)
 
 

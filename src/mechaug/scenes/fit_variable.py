@@ -13,7 +13,7 @@ from torch.distributions import Distribution, LogNormal, Normal
 from mechaug.laws import Scale
 from mechaug.scenes.estimators.base import Estimate
 from mechaug.scenes.estimators.noise import READS, NoiseTable
-from mechaug.scenes.fit_law import CHI2_95, NormalFit, Reading, fit_normal, without_errors
+from mechaug.scenes.fit_law import CHI2_95, NormalFit, Reading, fit_normal, with_doubt, without_errors
 from mechaug.scenes.fit_reference import FEWEST
 from mechaug.scenes.roots import Quantiles, Sometimes
 from mechaug.scenes.variable import Variable, VariableLaw
@@ -63,7 +63,9 @@ class Fitted:
         return next((e.assumption for e in self.estimates if e.assumption), "")
 
 
-def fit_measured(prior: Variable, estimates: Sequence[Estimate], reference_error: float) -> Fitted:
+def fit_measured(
+    prior: Variable, estimates: Sequence[Estimate], *, reference_error: float = 0.0, doubt: float = 0.0
+) -> Fitted:
     """A normal law, or on a log scale a log-normal one, behind values with errors.
 
     Where the values plus their errors are no normal distribution, and all have a value, the law is their own shape,
@@ -73,13 +75,14 @@ def fit_measured(prior: Variable, estimates: Sequence[Estimate], reference_error
         prior: the variable and its law where the pictures do not determine it.
         estimates: one per picture.
         reference_error: of the mean, from the reference, on the estimates' scale.
+        doubt: how well the estimates' errors are known, as a share of them.
     """
     scale = estimates[0].scale if estimates else "linear"
     few = _too_few(estimates)
     if few:
         return Fitted(prior, "not identified", tuple(estimates), None, scale, few)
     readings = [_reading(estimate) for estimate in estimates]
-    fit = fit_normal(readings)
+    fit = with_doubt(readings, doubt)
     fit = replace(fit, mean_error=math.hypot(fit.mean_error, reference_error))
     typical = float(np.median([reading.error for reading in readings if reading.is_value]))
     if fit.spread_low > 0:
@@ -215,8 +218,8 @@ def _too_few(estimates: Sequence[Estimate]) -> str:
     common = reasons.most_common(1)[0][0]
     example = next(e.reason for e in estimates if not e.identified and _without_figures(e.reason) == common)
     return (
-        f"{known} of {len(estimates)} pictures have a value. Of the others, {reasons[common]} for this reason, here for "
-        f"one of them: {example}."
+        f"{known} of {len(estimates)} pictures have a value. Of the others, {reasons[common]} for this reason, here "
+        f"for one of them: {example}."
     )
 
 

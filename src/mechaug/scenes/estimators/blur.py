@@ -1,8 +1,8 @@
 """Blur: how wide the edges of a picture are, in pixels.
 
 An edge of contrast A that was blurred by a Gaussian of variance v, and is looked at through one of variance s, has the
-gradient A / √(2π(v + s)). So the ratio of gradients at two s gives v without A (Elder & Zucker, "Local scale control for
-edge detection and blur estimation", PAMI 1998). Edges are where the coarser gradient is largest along its own
+gradient A / √(2π(v + s)). So the ratio of gradients at two s gives v without A (Elder & Zucker, "Local scale control
+for edge detection and blur estimation", PAMI 1998). Edges are where the coarser gradient is largest along its own
 direction; the strongest tenth counts, and of it the median. All of it is in linear light, where blur happens.
 
 Edges near one another make it read too little, by the same factor in dead leaves and in photographs: `GAIN`. What

@@ -14,11 +14,11 @@ from mechaug.mechanisms.light import to_light
 _WHITE: Final = 253.5 / 255
 _BLACK: Final = 1.5 / 255
 
-_DARKEST: Final = 1e-4
-"""A third of the first grey level of 8 bits: what a black median counts as."""
+QUANTILE: Final = 0.75
+"""Of the luminance: as far up as few pictures are clipped. Photographs differ in it by 1 EV, in medians by 1.5."""
 
-CLIPPED_MOST: Final = 0.4
-"""The share of a picture that may be clipped at one end: a median is not moved by less than a half."""
+_DARKEST: Final = 1e-4
+"""A third of the first grey level of 8 bits: what black counts as."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,11 @@ class Level:
     """How light a picture is.
 
     Attributes:
-        log2_luminance: base-2 logarithm of the median luminance, white = 1, so that one more is one EV more.
+        log2_luminance: base-2 logarithm of the luminance that a quarter of the picture exceeds, white = 1; one more is
+            one EV more.
         white_share: of the pixels, those with a channel at its end.
         black_share: of the pixels, those that are black.
-        reason: why the median is not that of the light; else empty.
+        reason: why that luminance is not the light's; else empty.
     """
 
     log2_luminance: float
@@ -41,13 +42,13 @@ class Level:
 def level(picture: Float[Tensor, "3 h w"]) -> Level:
     """Measure a picture, sRGB in [0, 1].
 
-    The median moves exactly with the exposure as long as less than half of the picture is clipped.
+    A quantile moves exactly with the exposure, as long as it is not clipped itself.
     """
     white = float((picture.amax(0) >= _WHITE).float().mean())
     black = float((picture.amax(0) <= _BLACK).float().mean())
     luminance = torch.einsum("c,chw->hw", XYZ_FROM_RGB[1].to(picture), to_light(picture[None])[0])
-    median = math.log2(float(luminance.median()) + _DARKEST)
-    for share, end in ((white, "white"), (black, "black")):
-        if share > CLIPPED_MOST:
-            return Level(median, white, black, f"{share:.0%} of the picture is clipped at {end}")
-    return Level(median, white, black)
+    found = math.log2(float(luminance.quantile(QUANTILE)) + _DARKEST)
+    for share, most, end in ((white, 1 - QUANTILE, "white"), (black, QUANTILE, "black")):
+        if share > most:
+            return Level(found, white, black, f"{share:.0%} of the picture is clipped at {end}")
+    return Level(found, white, black)

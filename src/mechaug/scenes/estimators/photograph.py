@@ -76,7 +76,7 @@ def read_photograph(path: Path) -> Photograph:
     """A photograph from a file.
 
     Raises:
-        UserError: it cannot be read, is no picture, has more than 8 bits a channel, or is tiny; the sentence says which.
+        UserError: it cannot be read, is no picture, has more than 8 bits a channel, or is tiny; it says which.
     """
     import numpy as np
     import PIL.Image
