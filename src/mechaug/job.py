@@ -48,12 +48,14 @@ def train_method(
     Raises:
         As `mechaug.training.engine.fit`.
     """
-    recipe = replace(config.recipe, base=flip_crop(config, data) if chosen.crops else None)
+    own = config.recipe_of(chosen.name, len(data.train))
+    recipe = replace(own, base=flip_crop(config, data) if chosen.crops else None)
     net = nets.build(recipe.net, len(data.classes), key=Key(seed).fold("net"))
     # What a checkpoint must agree with: everything but what is measured afterwards and whom it is compared with.
     alone = replace(
-        config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None, overlap_draws=0
-    )
+        config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None, overlap_draws=0,
+        budgets=(),
+    )  # fmt: skip
     fitted = fit(
         net, data.train, chosen.augmentation, chosen.objective, recipe,
         seed=seed, device=device or config.device, folder=folder, config=spec.dumps(alone),
