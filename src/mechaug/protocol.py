@@ -38,13 +38,15 @@ class Honest:
         rivals: the methods that it is compared with.
 
     Raises:
-        UserError: the method is its own rival, or nothing of it is left in one of its arms.
+        UserError: the method is its own rival, or there is no rival.
     """
 
     mechanism: str
     rivals: tuple[str, ...] = RIVALS
 
     def __post_init__(self) -> None:
+        if not self.rivals:
+            raise UserError("the honest protocol compares with at least one method: name some by --methods")
         if self.mechanism in self.rivals:
             raise UserError(f"{self.mechanism} is compared with itself: name others by --methods")
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Count = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
+Names = Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[STR [STR ...]]")]
+Counts = Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")]
 Net = Literal["auto", "small", "resnet18", "wrn-40-2", "wrn-28-4"]
 
 
@@ -128,7 +130,7 @@ def _words(options: object) -> Iterator[str]:
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
             yield from _words(value)
-        elif value != field.default:
+        elif value != field.default and value is not None:
             values = value if isinstance(value, tuple) else (value,)
             yield from ("--" + field.name.replace("_", "-"), *(() if value is True else map(str, values)))
 

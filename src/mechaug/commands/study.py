@@ -2,10 +2,20 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mechaug.commands.config import study_config
-from mechaug.commands.options import Count, SuiteSizes, Training, command_line, limits_of, print_ranking, say
+from mechaug.commands.options import (
+    Count,
+    Counts,
+    Names,
+    SuiteSizes,
+    Training,
+    command_line,
+    limits_of,
+    print_ranking,
+    say,
+)
 
 if TYPE_CHECKING:
     from mechaug.config import StudyConfig
@@ -14,6 +24,8 @@ if TYPE_CHECKING:
     from mechaug.watch import Watch
 
 METHODS = ("flip-crop", "augmix-jsd", "camera")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -25,11 +37,11 @@ class Study:
     npy:FOLDER."""
     out: Path = Path("runs/study")
     """Folder of the study; started again with the same options, it goes on where it stopped."""
-    methods: tuple[str, ...] = ()
+    methods: Names = None
     """Who is compared, by name; `mechaug review` lists everyone. By default flip-crop augmix-jsd camera; with
     --protocol honest the rivals of --mechanism, by default none flip-crop trivialaugment augmix-jsd prime-jsd pixmix
     mixup cutmix. METHOD:unseen and METHOD:no-FAMILY are arms that never saw a relative of C, or of a family of C."""
-    seeds: tuple[int, ...] = ()
+    seeds: Counts = None
     """One training per method and seed, by default seed 0, or 0 1 2 with --protocol honest; three or more say how much
     figures vary between trainings."""
     protocol: Literal["plain", "honest"] = "plain"
@@ -39,7 +51,7 @@ class Study:
     """The method that the honest protocol is about."""
     test_size: Count = None
     """Measure only on so many test pictures."""
-    suites: tuple[str, ...] = ()
+    suites: Names = None
     """What to measure, as in `mechaug evaluate`, with its costs; by default clean c pgd calibration, and with
     --protocol honest c-bar too."""
     sizes: SuiteSizes = field(default_factory=SuiteSizes)
@@ -59,11 +71,13 @@ class Study:
         from mechaug.protocol import RIVALS, SEEDS, SUITES, Honest
         from mechaug.reports.html import write
 
-        honest = Honest(self.mechanism, self.methods or RIVALS) if self.protocol == "honest" else None
-        suites = self.suites or (DEFAULT if honest is None else SUITES)
+        honest = None
+        if self.protocol == "honest":
+            honest = Honest(self.mechanism, RIVALS if self.methods is None else self.methods)
+        suites = _given(self.suites, DEFAULT if honest is None else SUITES)
         config = study_config(
-            self.data, self.training, methods=(self.methods or METHODS) if honest is None else honest.methods,
-            seeds=self.seeds or ((0,) if honest is None else SEEDS),
+            self.data, self.training, methods=_given(self.methods, METHODS) if honest is None else honest.methods,
+            seeds=_given(self.seeds, (0,) if honest is None else SEEDS),
             suites=choose_suites(suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
             test_size=self.test_size, overlap_draws=self.overlap_draws,
         )  # fmt: skip
@@ -86,3 +100,8 @@ class Study:
             return {"": result}
         both = run_honest(config, honest, self.out, command=command, watch=watch, checkpoint_seconds=seconds)
         return dict(zip(("epochs", "time"), both, strict=True))
+
+
+def _given(value: T | None, default: T) -> T:
+    # Nothing named at all is not the same as an empty list, which is refused.
+    return default if value is None else value
