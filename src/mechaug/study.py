@@ -141,6 +141,7 @@ def _entry(bench: _Bench, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) 
     """One method's entry of the result."""
     suites = bench.suites
     evaluation = pool(suites, [one for _, one in runs], bench.target)
+    evaluation = replace(evaluation, cautions=(*evaluation.cautions, *_notes(bench, chosen)))
     measured = corruptions_of(suites)
     sees = tuple(name for name in chosen.sees if name in measured)
     folders = tuple(f"runs/{folder_of(chosen.name)}/seed-{run.seed}/outcomes" for run, _ in runs)
@@ -148,6 +149,13 @@ def _entry(bench: _Bench, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) 
     return MethodResult(
         chosen.name, chosen.title, chosen.family, chosen.description, evaluation, records, sees, folders
     )  # fmt: skip
+
+
+def _notes(bench: _Bench, chosen: Method) -> list[str]:
+    """What the trainings of a method say of themselves, such as why one ended before its time."""
+    records = {seed: bench.own(chosen.name, seed) / "training.json" for seed in bench.config.seeds}
+    notes = {seed: json.loads(path.read_text(encoding="utf-8")).get("note") for seed, path in records.items()}
+    return [f"seed {seed}: {note}" for seed, note in notes.items() if note]
 
 
 def _overlaps(bench: _Bench, methods: Sequence[Method], base: FlipCrop) -> tuple[tuple[Overlap, ...], str]:

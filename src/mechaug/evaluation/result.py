@@ -134,7 +134,7 @@ class MethodResult:
     Attributes:
         name: as on the command line, such as "augmix".
         title: as in a table, such as "AugMix + JSD".
-        family: "mechanism", "heuristic", "baseline" or "external".
+        family: "mechanism", "heuristic", "baseline", "adversarial" or "external".
         description: one sentence that says what it does.
         evaluation: its figures, pooled over seeds.
         runs: one entry per seed; empty for a model that was brought along.
