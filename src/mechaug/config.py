@@ -1,6 +1,8 @@
 """What a study compares, as one frozen record."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from mechaug.errors import UserError
@@ -35,6 +37,7 @@ class StudyConfig:
         overlap_draws: of each augmentation, for its distance from the corruptions; 0 measures none.
         batch_size: pictures through a net at once when it is measured.
         budgets: optimiser steps of each method, in their order, in the place of the recipe's; empty for the recipe's.
+        start: a model of mechaug's whose weights training starts from; empty for fresh ones.
         version: of mechaug; another one may train and measure differently.
 
     Raises:
@@ -57,6 +60,7 @@ class StudyConfig:
     overlap_draws: int = 0
     batch_size: int = 500
     budgets: tuple[int, ...] = ()
+    start: str = ""
     version: str = VERSION
 
     def __post_init__(self) -> None:
@@ -152,7 +156,20 @@ class Measured:
     version: str = VERSION
 
 
+RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = MappingProxyType(
+    {
+        "signs": recipes.signs,
+        "cifar10": recipes.cifar10,
+        "imagenette64": recipes.imagenette64,
+        "folder": recipes.folder,
+        "finetune": recipes.finetune,
+    }
+)
+"""Every recipe by the name that the command line knows."""
+
+
 def default_recipe(source: str, net: str | None) -> Recipe:
     """The recipe that goes with a source of pictures; `net` None takes the recipe's own."""
-    make = {"signs": recipes.signs, "cifar10": recipes.cifar10}.get(source.partition(":")[0], recipes.folder)
+    kind = source.partition(":")[0]
+    make = RECIPES[kind if kind in ("signs", "cifar10") else "folder"]
     return make() if net is None else make(net)

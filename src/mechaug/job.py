@@ -28,7 +28,7 @@ from mechaug.heuristics.basic import FlipCrop
 from mechaug.keys import Key
 from mechaug.reports.gallery import write_gallery
 from mechaug.training import nets
-from mechaug.training.checkpoint import ModelCard, save_model
+from mechaug.training.checkpoint import ModelCard, save_model, start_from
 from mechaug.training.checkpoint import load_model as load_trained
 from mechaug.training.engine import Fitted, fit
 from mechaug.training.method import Method
@@ -51,6 +51,8 @@ def train_method(
     own = config.recipe_of(chosen.name, len(data.train))
     recipe = replace(own, base=flip_crop(config, data) if chosen.crops else None)
     net = nets.build(recipe.net, len(data.classes), key=Key(seed).fold("net"))
+    if config.start:
+        start_from(net, Path(config.start).expanduser(), ModelCard(recipe.net, data.classes, (), ()))
     # What a checkpoint must agree with: everything but what is measured afterwards and whom it is compared with.
     alone = replace(
         config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None, overlap_draws=0,

@@ -19,10 +19,18 @@ def study_config(
     Raises:
         UserError: an option has a value that does not exist.
     """
-    from mechaug.config import StudyConfig, default_recipe
+    from mechaug.config import RECIPES, StudyConfig, default_recipe
+    from mechaug.training.checkpoint import load_model, weights_in
     from mechaug.training.engine import resolve_precision
 
-    recipe = default_recipe(data, None if given.net == "auto" else given.net)
+    net = None if given.net == "auto" else given.net
+    if given.start is not None and net is None:
+        net = load_model(weights_in(given.start))[1].net
+    named = "finetune" if given.recipe == "auto" and given.start is not None else given.recipe
+    if named == "auto":
+        recipe = default_recipe(data, net)
+    else:
+        recipe = RECIPES[named]() if net is None else RECIPES[named](net)
     changes = {name: getattr(given, name) for name in ("epochs", "steps", "batch_size", "learning_rate")}
     device = device_of(given.device)
     try:
@@ -36,7 +44,7 @@ def study_config(
     return StudyConfig(
         data=data, methods=methods, seeds=seeds, recipe=recipe, suites=suites, train_size=given.train_size,
         test_size=test_size, image_size=given.image_size, skip_bad=given.skip_bad, device=device,
-        mixing_set=given.mixing_set,
+        mixing_set=given.mixing_set, start="" if given.start is None else str(given.start),
         overlap_draws=overlap_draws,
         flips=given.flips == "yes" or (given.flips == "auto" and not data.startswith("signs")),
     )  # fmt: skip

@@ -27,7 +27,12 @@ class Training:
     """How to train, and on how much; what is not given is what suits the data."""
 
     net: Net = "auto"
-    """Architecture; auto is what suits the data."""
+    """Architecture; auto is what suits the data, or that of --start."""
+    recipe: Literal["auto", "signs", "cifar10", "imagenette64", "folder", "finetune"] = "auto"
+    """How long and how fast; auto is what suits the data, and finetune with --start."""
+    start: Path | None = None
+    """A model that `mechaug train` or a study wrote, whose weights training starts from; where its classes have other
+    names, its classifier starts anew."""
     epochs: Count = None
     """Passes over the training pictures."""
     steps: Count = None

@@ -137,6 +137,32 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
     return tensors, ModelCard(header["net"], tuple(json.loads(header["classes"])), mean, std)
 
 
+def weights_in(place: Path) -> Path:
+    """The model's file, of a folder that holds one or of itself."""
+    return place / "model.safetensors" if place.is_dir() else place
+
+
+def start_from(net: nn.Module, place: Path, card: ModelCard) -> None:
+    """Give a net the weights of a model that was trained before, in place.
+
+    Args:
+        net: what is to be trained, of the architecture in `card`, with a classifier called `head`.
+        place: the model's file or folder.
+        card: of the net; where its classes are not the model's, the classifier keeps its fresh weights.
+
+    Raises:
+        UserError: there is no such model, or it is of another architecture.
+    """
+    state, own = load_model(weights_in(place))
+    if own.net != card.net:
+        raise UserError(
+            f"{place} is a net of the kind {own.net}, and {card.net} is to be trained: give --net {own.net}"
+        )
+    if own.classes != card.classes:
+        state |= {name: value for name, value in net.state_dict().items() if name.startswith("head.")}
+    net.load_state_dict(state)
+
+
 def _optimised(optimiser: torch.optim.SGD) -> list[Tensor]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 

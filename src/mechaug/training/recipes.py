@@ -96,3 +96,25 @@ def cifar10(net: str = "wrn-40-2") -> Recipe:
 def folder(net: str = "small") -> Recipe:
     """Any folder or array of pictures, to begin with."""
     return Recipe(net=net, epochs=15, batch_size=128, learning_rate=0.1, schedule="one-cycle")
+
+
+def imagenette64(net: str = "resnet18") -> Recipe:
+    """Imagenette, 9,469 pictures at 64×64, from nothing: 60 epochs, batch 64, with a short warm-up.
+
+    Cost: 0.57 million pictures. On one CPU core of 2026 a plain step of `small` takes about 470 of them a second, 20
+    minutes in all; of `resnet18` 6 a second, a day, so that it wants a GPU. Views multiply that: a loss over the clean
+    picture and two views costs three times as much.
+    """
+    return Recipe(net=net, epochs=60, batch_size=64, learning_rate=0.05, schedule="one-cycle", ema=0.999)
+
+
+def finetune(net: str = "wrn-40-2") -> Recipe:
+    """A net that was trained before goes on, on other pictures or by another method: small steps, and few.
+
+    Ten epochs at a tenth of the usual rate, with less decay than from nothing, for what was learned is to stay.
+
+    Cost: a tenth of `cifar10`'s.
+    """
+    return Recipe(
+        net=net, epochs=10, batch_size=64, learning_rate=0.01, weight_decay=1e-4, schedule="one-cycle", ema=0.99
+    )
