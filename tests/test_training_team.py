@@ -12,11 +12,17 @@ import pytest
 import torch
 from torch import nn
 
+from mechaug import cli
+from mechaug.data.sources import load
 from mechaug.errors import UserError
+from mechaug.evaluation.run import Place, Share, measure
+from mechaug.evaluation.suites import Limits, Subject, Target, choose_suites
 from mechaug.heuristics import AugMix
 from mechaug.heuristics.basic import FlipCrop
 from mechaug.keys import Key
+from mechaug.training.checkpoint import ModelCard, save_model
 from mechaug.training.engine import fit
+from mechaug.training.nets import build
 from mechaug.training.objectives import JSD, CrossEntropy
 from mechaug.training.recipes import Recipe
 from mechaug.training.team import ALONE, Team, gathered
@@ -127,3 +133,45 @@ def test_the_command_under_torchrun_stops_and_goes_on(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("model:") == 1  # one process speaks
     assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from mechaug.evaluation.result import read_result
+
+    card = ModelCard("small", load("signs", train_size=0, test_size=10).classes, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    save_model(tmp_path / "model.safetensors", build("small", len(card.classes), key=Key(0)).state_dict(), card)
+    options = [
+        "evaluate", "--model", str(tmp_path / "model.safetensors"), "--data", "signs", "--test-size", "20",
+        "--suites", "c", "pgd", "--severities", "3", "--attack-size", "5", "--device", "cpu",
+    ]  # fmt: skip
+    here = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = torchrun("-m", "mechaug.cli", *options, "--out", str(tmp_path / "two"))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=here)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("report:") == 1  # one process speaks
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*options, "--out", str(tmp_path / "one")])
+    assert stop.value.code == 0
+    parts = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one" / "outcomes").rglob("*.safetensors")}
+    assert len(parts) == 17
+    assert parts == {path.relative_to(tmp_path / "two") for path in (tmp_path / "two").rglob("*.safetensors")}
+    for part in parts:
+        one, two = (load_file(str(tmp_path / folder / part)) for folder in ("one", "two"))
+        assert one.keys() == two.keys() and all(torch.equal(value, two[name]) for name, value in one.items())
+    results = [read_result(tmp_path / folder / "result.json") for folder in ("one", "two")]
+    assert results[0].methods[0].evaluation == results[1].methods[0].evaluation
+
+
+def test_a_part_that_another_left_out_is_missed(tmp_path: Path) -> None:
+    data = load("signs", train_size=0, test_size=20)
+    chosen = choose_suites(("clean", "c"), Limits(corrupted=20, severities=(3,)))
+    suites = tuple(suite.for_size(32, 32) for suite in chosen)
+    subject = Subject(build("small", len(data.classes), key=Key(0)), "cpu", 20)
+    place = Place(tmp_path, "model", "pictures")
+    with pytest.raises(UserError, match="another process was to measure"):
+        measure(suites, subject, Target(data.test, data.classes), place, share=Share(0, 2, lambda: None))
+    # What this one did is kept, and the other's share completes it.
+    done = measure(suites, subject, Target(data.test, data.classes), place)
+    assert len(done["c"]) == 15

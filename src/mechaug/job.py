@@ -20,7 +20,7 @@ from mechaug.evaluation.classes import output_names, relabel
 from mechaug.evaluation.fairness import groups_of
 from mechaug.evaluation.models import Loaded, fingerprint, is_torchscript, load_model, load_weights, look
 from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
-from mechaug.evaluation.run import Place, describe, digest, environment, kept_suites, measure, pool
+from mechaug.evaluation.run import Place, Share, describe, digest, environment, kept_suites, measure, pool
 from mechaug.evaluation.suites import KNOWN, Subject, Suite, Target
 from mechaug.evaluation.suites.corrupted import Corrupted
 from mechaug.files import write_text
@@ -146,6 +146,7 @@ def evaluate_model(
     *,
     command: Callable[[tuple[str, ...]], str],
     watch: Watch | None = None,
+    team: Team = ALONE,
 ) -> Result:
     """Measure one model, or what is left of it, and write result.json into `folder`.
 
@@ -157,6 +158,8 @@ def evaluate_model(
         folder: where the result, its gallery and its outcomes go.
         command: from the names of all suites in the result to the command that makes it again.
         watch: listens to the progress.
+        team: the processes that measure it together; each calls this with a device of its own, and one writes the
+            result.
 
     Raises:
         UserError: the model cannot be used, or does not fit the data, or the folder holds those of another.
@@ -184,25 +187,28 @@ def evaluate_model(
         config.model, data.source, len(pictures), (pictures.pixels.shape[-2], pictures.pixels.shape[-1]),
         fingerprint(loaded, config.model), digest(pictures),
     )  # fmt: skip
-    with claim(measured, folder):
+    with claim(measured, folder) if team.leads else contextlib.nullcontext():
+        team.wait()
         place = Place(folder / "outcomes", measured.model_digest, measured.pictures_digest)
         asked = [suite.for_size(*measured.image_size) for suite in config.suites]
         suites = _merged(kept_suites(place), asked)
         subject = Subject(loaded.model, config.device, config.batch_size)
-        outcomes = measure(suites, subject, target, place, watch=watch)
+        share = Share(team.rank, team.size, team.wait)
+        outcomes = measure(suites, subject, target, place, watch=watch, share=share)
         sees = known_to_be_seen(config.model) if config.sees is None else config.sees
         wanted = corruptions_of(suites)
         entry = MethodResult(
             "model", config.model, "external", "A model that was brought along.", pool(suites, [outcomes], target),
             (), tuple(name for name in sees or () if name in wanted), ("outcomes",), sees is not None,
         )  # fmt: skip
-        gallery = write_gallery(data, (), wanted, folder, base=None, seed=0)
+        gallery = write_gallery(data, (), wanted, folder, base=None, seed=0) if team.leads else ()
         result = make_result(
             f"{config.model} on {data.name}", command(tuple(suite.name for suite in suites)), started, data, suites,
             (entry,), gallery, net=config.model,
             seeds=(), epochs=0, device=config.device, outputs=outputs, pictures_digest=measured.pictures_digest,
         )  # fmt: skip
-        write_result(result, folder / "result.json")
+        if team.leads:
+            write_result(result, folder / "result.json")
     return result
 
 

@@ -62,12 +62,16 @@ class Evaluate:
     """cpu, cuda, or auto for cuda where there is one."""
 
     def run(self) -> None:
-        """Measure the model and write its page."""
+        """Measure the model and write its page; under torchrun every process takes its share of the parts."""
+        import contextlib
+
         from mechaug.config import EvaluationConfig
         from mechaug.evaluation.suites import choose_suites
         from mechaug.job import evaluate_model
         from mechaug.progress import Line
         from mechaug.reports.html import write
+        from mechaug.training.team import gathered
+        from mechaug.watch import Silent
 
         if self.batch_size < 1:
             raise UserError(f"--batch-size {self.batch_size}: at least one picture goes through the model at once")
@@ -83,8 +87,12 @@ class Evaluate:
             """The command that makes the whole result: a suite of before may be among its suites."""
             return command_line("evaluate", replace(self, suites=tuple(suites)))
 
-        with Line() as line:
-            result = evaluate_model(config, self.out, command=command, watch=line)
+        with gathered(config.device) as (team, device), contextlib.ExitStack() as held:
+            watch = held.enter_context(Line()) if team.leads else Silent()
+            own = replace(config, device=device)
+            result = evaluate_model(own, self.out, command=command, watch=watch, team=team)
+        if not team.leads:
+            return
         write([self.out / "result.json"], self.out / "report.html")
         print_ranking(result)
         say(f"\nreport: {self.out / 'report.html'}")

@@ -4,7 +4,7 @@ import hashlib
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -46,10 +46,32 @@ class Place:
     pictures: str
 
 
+@dataclass(frozen=True)
+class Share:
+    """Which parts of a measurement are this process's, where several measure one model into one folder.
+
+    Attributes:
+        number: of this process, from 0.
+        of: how many there are; parts are dealt out in turn.
+        wait: returns when every process has called it.
+    """
+
+    number: int
+    of: int
+    wait: Callable[[], None]
+
+
+ALL_OF_IT: Final = Share(0, 1, lambda: None)
+
+
 def measure(
-    suites: Sequence[Suite], subject: Subject, target: Target, place: Place, *, watch: Watch | None = None
-) -> Outcomes:
+    suites: Sequence[Suite], subject: Subject, target: Target, place: Place, *, watch: Watch | None = None,
+    share: Share = ALL_OF_IT,
+) -> Outcomes:  # fmt: skip
     """Measure one model, or what is left of it: finished parts are read, and every part is written as it ends.
+
+    A part's outcomes depend on nothing but the part, so that those of several processes, each with its share, are to
+    the bit those of one.
 
     Args:
         suites: what to measure; `Clean` among them.
@@ -57,9 +79,10 @@ def measure(
         target: the pictures.
         place: where outcomes are kept.
         watch: listens to the progress, in passes of one picture through the model.
+        share: of this process; all of them get the outcomes of all.
 
     Raises:
-        UserError: there are no pictures, or the model's output cannot be used.
+        UserError: there are no pictures, the model's output cannot be used, or another process left a part out.
         OSError: the folder cannot be written.
     """
     watch = watch or Silent()
@@ -76,6 +99,10 @@ def measure(
                 found.setdefault(suite.name, {})[part] = kept
     if found and left:
         watch.say(f"{sum(map(len, found.values()))} parts were measured before and are kept; {len(left)} are left")
+    # What is left is the same for all: nobody writes before everybody has looked.
+    share.wait()
+    others = [one for number, one in enumerate(left) if number % share.of != share.number]
+    left = left[share.number :: share.of]
     watch.begin("measuring", round(sum(suite.passes(target) for suite, _ in left)), "passes")
     count = _Whole(watch)
     subject.model.eval()
@@ -89,6 +116,12 @@ def measure(
         count.finish()
         _write(place, suite, part, tensors, time.perf_counter() - started)
         found.setdefault(suite.name, {})[part] = tensors
+    share.wait()
+    for suite, part in others:
+        kept = _read(place, suite, part)
+        if kept is None:
+            raise UserError(f"another process was to measure {part} of {suite.title}, and did not: start all again")
+        found.setdefault(suite.name, {})[part] = kept
     return found
 
 
