@@ -14,7 +14,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.contrasts import contrasts
 from mechaug.evaluation.measurement import Contrast
 from mechaug.evaluation.result import Result
-from mechaug.study import run_study
+from mechaug.study import Spreading, run_study
 from mechaug.training.arms import FAMILIES, left_out
 from mechaug.watch import Watch
 
@@ -77,6 +77,7 @@ def run_honest(
     command: str,
     watch: Watch | None = None,
     checkpoint_seconds: float = 30.0,
+    spread: Spreading | None = None,
 ) -> tuple[Result, Result]:
     """Run both studies of the protocol, or what is left of them, into the folders `epochs` and `time`.
 
@@ -87,6 +88,7 @@ def run_honest(
         command: as in `run_study`.
         watch: likewise.
         checkpoint_seconds: likewise.
+        spread: likewise; trainings that run at once share a machine's time, and so does what equal time means.
 
     Returns:
         The result at equal epochs, and that at equal wall time.
@@ -100,7 +102,7 @@ def run_honest(
         return run_study(
             config, own, command=command, watch=watch, checkpoint_seconds=checkpoint_seconds,
             title=f"{config.data.partition(':')[0]}, the net “{config.recipe.net}”: {title}",
-            judge=lambda result: honest.judge(result, own),
+            judge=lambda result: honest.judge(result, own), spread=spread,
         )  # fmt: skip
 
     by_epochs = run(config, "epochs", "the honest protocol at equal epochs")

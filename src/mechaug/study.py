@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from mechaug.config import OVERLAP_METHOD, StudyConfig
 from mechaug.data.pictures import DataSet
@@ -51,6 +52,10 @@ class _Bench:
         return self.folder / "runs" / folder_of(name) / f"seed-{seed}"
 
 
+Spreading: TypeAlias = Callable[[StudyConfig, Path, Sequence[tuple[str, int]], Watch], None]
+"""Does pieces of a study (a method and a seed each) elsewhere, into the study's folder."""
+
+
 def folder_of(name: str) -> str:
     """The folder of a method or an arm: a colon is no part of a file's name on every system."""
     return name.replace(":", "--")
@@ -58,7 +63,7 @@ def folder_of(name: str) -> str:
 
 def run_study(
     config: StudyConfig, folder: Path, *, command: str, watch: Watch | None = None, checkpoint_seconds: float = 30.0,
-    title: str = "", judge: Callable[[Result], tuple[Contrast, ...]] | None = None,
+    title: str = "", judge: Callable[[Result], tuple[Contrast, ...]] | None = None, spread: Spreading | None = None,
 ) -> Result:  # fmt: skip
     """Run a study, or what is left of it.
 
@@ -70,6 +75,7 @@ def run_study(
         checkpoint_seconds: at most so long between a training's checkpoints.
         title: of the result; by default what was trained on what.
         judge: makes the comparisons of a protocol from the result without them; None for none.
+        spread: does the trainings and their measurements elsewhere, at once; None for here, one after another.
 
     Raises:
         UserError: the folder holds another study, or something that was given cannot be used.
@@ -83,11 +89,11 @@ def run_study(
             raise UserError("a study measures what it trains: ask for test pictures with --test-size")
         if data.note:
             watch.say(f"{data.name}: {data.note}")
-        methods = config.chosen
-        several = len(methods) * len(config.seeds) > 1
-        target = Target(data.test, data.classes, total=data.test_total, kept=Kept(_KEPT_BYTES if several else 0))
-        suites = tuple(suite.for_size(*data.test.pixels.shape[-2:]) for suite in config.suites)
-        bench = _Bench(config, data, suites, target, digest(data.test), folder, watch, checkpoint_seconds)
+        methods, bench = config.chosen, _bench(config, data, folder, watch, checkpoint_seconds)
+        suites = bench.suites
+        if spread is not None:
+            pieces = [(name, seed) for name in config.methods for seed in config.seeds]
+            spread(config, folder, [piece for piece in pieces if not _finished(bench, *piece)], watch)
         entries = []
         for number, chosen in enumerate(methods, start=1):
             runs = []
@@ -109,6 +115,41 @@ def run_study(
             result = replace(result, contrasts=judge(result))
         write_result(result, folder / "result.json")
     return result
+
+
+def run_piece(
+    config: StudyConfig, folder: Path, name: str, seed: int, *, checkpoint_seconds: float = 30.0
+) -> None:  # fmt: skip
+    """One training of a study and its measurement, into the study's folder, for a study that another process holds.
+
+    Args:
+        config: of the study.
+        folder: of the study.
+        name: of one of its methods.
+        seed: one of its seeds.
+        checkpoint_seconds: as in `run_study`.
+
+    Raises:
+        UserError: as `run_study`.
+    """
+    bench = _bench(config, load_data(config), folder, Silent(), checkpoint_seconds)
+    _run(bench, next(one for one in config.chosen if one.name == name), seed)
+
+
+def _bench(
+    config: StudyConfig, data: DataSet, folder: Path, watch: Watch, checkpoint_seconds: float
+) -> _Bench:  # fmt: skip
+    several = len(config.methods) * len(config.seeds) > 1
+    target = Target(data.test, data.classes, total=data.test_total, kept=Kept(_KEPT_BYTES if several else 0))
+    suites = tuple(suite.for_size(*data.test.pixels.shape[-2:]) for suite in config.suites)
+    return _Bench(config, data, suites, target, digest(data.test), folder, watch, checkpoint_seconds)
+
+
+def _finished(bench: _Bench, name: str, seed: int) -> bool:
+    """Whether every file of a piece is there; what is in them is looked at when they are read."""
+    own = bench.own(name, seed)
+    parts = (own / "outcomes" / suite.name / f"{part}.safetensors" for suite in bench.suites for part in suite.parts())
+    return (own / "training.json").exists() and all(part.exists() for part in parts)
 
 
 def _run(bench: _Bench, chosen: Method, seed: int) -> tuple[Run, Outcomes]:

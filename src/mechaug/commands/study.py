@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import tyro
 
 from mechaug.commands.config import study_config
 from mechaug.commands.options import (
@@ -62,6 +64,9 @@ class Study:
     overlap_draws: int = 0
     """Measure how near each augmentation comes to each corruption, from so many draws (Mintun et al., NeurIPS 2021);
     1,000 is usual, and 0 leaves it at what mechanisms declare. Needs the method flip-crop."""
+    ray: Annotated[str | None, tyro.conf.arg(metavar="STR")] = None
+    """Spread trainings by Ray: auto for a cluster that runs here or else for this machine's cores, or the address of
+    one whose machines all see --out. Needs `pip install 'mechaug[ray]'`."""
     training: Training = field(default_factory=Training)
 
     def run(self) -> None:
@@ -94,11 +99,19 @@ class Study:
         from mechaug.protocol import run_honest
         from mechaug.study import run_study
 
-        command, seconds = command_line("study", self), self.training.checkpoint_seconds
+        command, seconds, spread = command_line("study", self), self.training.checkpoint_seconds, None
+        if self.ray is not None:
+            from mechaug.spread import Spread
+
+            spread = Spread(self.ray, checkpoint_seconds=seconds)
         if honest is None:
-            result = run_study(config, self.out, command=command, watch=watch, checkpoint_seconds=seconds)
+            result = run_study(
+                config, self.out, command=command, watch=watch, checkpoint_seconds=seconds, spread=spread
+            )
             return {"": result}
-        both = run_honest(config, honest, self.out, command=command, watch=watch, checkpoint_seconds=seconds)
+        both = run_honest(
+            config, honest, self.out, command=command, watch=watch, checkpoint_seconds=seconds, spread=spread
+        )
         return dict(zip(("epochs", "time"), both, strict=True))
 
 
