@@ -14,7 +14,7 @@ from mechaug.evaluation.pairs import compare_sides, read_side
 from mechaug.evaluation.result import Contrast, Measurement, Result, Run, read_result
 from mechaug.evaluation.run import read_outcomes
 from mechaug.protocol import RIVALS, Honest, budgets
-from mechaug.reports.contrasts import contrast_tables, points
+from mechaug.reports.contrasts import contrast_tables, points, protocol_findings
 from mechaug.training import recipes
 from mechaug.training.arms import FAMILIES, left_out
 from mechaug.training.methods import method
@@ -122,6 +122,13 @@ def test_a_table_counts_what_is_shown() -> None:
     (table,) = contrast_tables(result)
     assert [rival for rival, _ in table.rows] == ["x", "y", "z"]
     assert "Of 3 comparisons, 1 show it better, 0 show it worse and 2 show no difference; 2 intervals" in table.summary
+    (finding,) = protocol_findings(result)
+    assert finding.headline == "a: shown better in 1 of 3 comparisons, worse in 0, no difference shown in 2"
+    assert "better than x on c (+2.0 [+1.0, +3.0])." in finding.text and finding.shown
+    (finding,) = protocol_findings(replace(result, contrasts=made[1:]))
+    assert finding.shown is False and finding.text == "No difference is shown at all."
+    # What no corruption measured is no finding under corruption.
+    assert protocol_findings(replace(result, contrasts=(replace(made[0], measured="clean"),))) == ()
 
 
 def test_a_family_that_is_never_seen_needs_no_arm() -> None:

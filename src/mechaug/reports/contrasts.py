@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mechaug.evaluation.contrasts import TOGETHER
 from mechaug.evaluation.result import Contrast, Result
+from mechaug.reports.findings import Finding
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,6 +42,32 @@ def contrast_tables(result: Result) -> tuple[ContrastTable, ...]:
             for rival in dict.fromkeys(one.second for one in own)
         )
         found.append(ContrastTable(question, own[0].first, measures, rows, _summary(own)))
+    return tuple(found)
+
+
+def protocol_findings(result: Result) -> tuple[Finding, ...]:
+    """What each question came to under corruption: on C and C̄, or on all that was left out."""
+    found = []
+    for table in contrast_tables(result):
+        asked = [name for name in table.measures if name == TOGETHER] or [
+            name for name in table.measures if name.partition(" ")[0] in ("c", "c-bar")
+        ]
+        own = [cell for _, cells in table.rows for cell in cells if cell is not None and cell.measured in asked]
+        if not own:
+            continue
+        better = [one for one in own if one.verdict == "first is better"]
+        worse = [one for one in own if one.verdict == "second is better"]
+        headline = (
+            f"{table.first}: shown better in {len(better)} of {len(own)} comparisons, worse in {len(worse)}, "
+            f"no difference shown in {len(own) - len(better) - len(worse)}"
+        )
+        told = "; ".join(
+            f"{word} {', '.join(f'{one.second} on {one.measured} ({points(one)})' for one in group)}"
+            for word, group in (("better than", better), ("worse than", worse)) if group
+        )  # fmt: skip
+        text = f"In points, with paired 95\u00a0% intervals: {told}." if told else "No difference is shown at all."
+        label = f"{table.question[0].upper()}{table.question[1:]}"
+        found.append(Finding(label, headline, text, bool(better or worse)))
     return tuple(found)
 
 

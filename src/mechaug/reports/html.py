@@ -14,7 +14,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.result import Measurement, MethodResult, Picture, Result, read_result
 from mechaug.files import write_text
 from mechaug.reports import figures
-from mechaug.reports.contrasts import ContrastTable, contrast_tables, points, spoken_verdict
+from mechaug.reports.contrasts import ContrastTable, contrast_tables, points, protocol_findings, spoken_verdict
 from mechaug.reports.figures import Axis, percent, share
 from mechaug.reports.findings import (
     Figure,
@@ -163,7 +163,7 @@ def _section(anchor: str, result: Result, folder: Path) -> Section:
         result=result,
         methods=methods,
         styles=styles,
-        findings=findings(result),
+        findings=(*findings(result), *protocol_findings(result)),
         columns=_columns(methods),
         heat=tuple(_heat(result, methods, tables)),
         heat_axis=axis,
