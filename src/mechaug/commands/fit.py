@@ -1,4 +1,4 @@
-"""`mechaug fit`: how strong should augmentation be?"""
+"""`mechaug fit`: how strong should augmentation be? As strong as the place where the model will work."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -10,6 +10,7 @@ from mechaug.heuristics.base import About
 from mechaug.heuristics.views import Augmentation, ViewMaker
 from mechaug.mechanisms.compose import overlapping
 from mechaug.scenes import library
+from mechaug.training.mechanistic import exposures
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
 
 Family: TypeAlias = Literal["mechanism", "heuristic", "baseline"]
@@ -144,6 +145,12 @@ METHODS: Final[tuple[Method, ...]] = (
     Method(
         "camera-jsd", "Camera + JSD", "mechanism", "The same camera with the Jensen–Shannon consistency over the clean "
         "picture and two of its pictures.", True, object_camera(), CrossEntropy("clean") + JSD_WEIGHT * JSD()
+    ),
+    Method(
+        "exposures-jsd", "Exposures + JSD", "mechanism", "One to three of 22 mechanisms in a chain, mixed with the "
+        "picture in linear light as exposures of one film, and on a third of the pictures a sensor's noise; the "
+        "Jensen–Shannon consistency over the clean picture and two such.", True, exposures(),
+        CrossEntropy("clean") + JSD_WEIGHT * JSD()
     ),
     Method(
         "scene", "Scene", "mechanism", "Objects cut out of an amateur's photographs, where little light causes blur "
