@@ -14,6 +14,9 @@ class Study:
     data: str = "signs"
     """Pictures: signs (embedded), signs:RHO (tied to its illuminant by RHO), cifar10:PATH, folder:PATH, npz:FILE or
     npy:FOLDER."""
+    data_name: str = ""
+    """What the pictures are called on the page, where they are not what their source is known for: a copy that went
+    through another codec, or a part of them."""
     out: Path = Path("runs/study")
     """Folder of the study; started again with the same options, it goes on where it stopped."""
     methods: tuple[str, ...] = ("flip-crop", "augmix-jsd", "camera")
@@ -44,7 +47,7 @@ class Study:
         config = study_config(
             self.data, self.training, methods=self.methods, seeds=self.seeds,
             suites=choose_suites(self.suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
-            test_size=self.test_size, overlap_draws=self.overlap_draws,
+            test_size=self.test_size, overlap_draws=self.overlap_draws, data_name=self.data_name,
         )  # fmt: skip
         with Line() as line:
             result = run_study(
