@@ -81,7 +81,7 @@ def test_study_leaves_everything_it_promises(undisturbed: tuple[Path, Result]) -
 
 def test_result_names_the_command_that_makes_it_again(undisturbed: tuple[Path, Result]) -> None:
     _, result = undisturbed
-    assert result.command.startswith("mechaug study --out ")
+    assert result.command.startswith("mechaug study --data-name ")
     for word in ("--methods flip-crop camera-jsd", "--seeds 0 1", "--train-size 400", "--epochs 3"):
         assert word in result.command
 
