@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from mechaug import cli
+from mechaug import cli, protocol
 from mechaug.commands import options, study, train
 from mechaug.training.methods import METHODS
 from mechaug.training.nets import NETS
@@ -54,7 +54,7 @@ def test_choices_are_those_that_exist() -> None:
     assert set(get_args(options.Net)) - {"auto"} == set(NETS)
     names = [method.name for method in METHODS]
     assert len(set(names)) == len(names)
-    assert set(study.Study().methods) <= set(names)
+    assert {*study.METHODS, *protocol.RIVALS, study.Study().mechanism} <= set(names)
     assert train.Train().method in names
 
 

@@ -6,7 +6,8 @@ from typing import Final
 from mechaug.errors import UserError
 from mechaug.evaluation.suites import Suite
 from mechaug.training import recipes
-from mechaug.training.methods import Method, method
+from mechaug.training.arms import named
+from mechaug.training.methods import Method
 from mechaug.training.recipes import Recipe
 from mechaug.version import VERSION
 
@@ -20,7 +21,7 @@ class StudyConfig:
 
     Attributes:
         data: source of the pictures, as `mechaug.data.sources.load` takes it.
-        methods: names of `training.methods.METHODS`.
+        methods: names of `training.methods.METHODS`, or of their arms, as `training.arms.named` takes them.
         seeds: one training each per method.
         recipe: how each net is trained.
         suites: what is measured.
@@ -34,6 +35,7 @@ class StudyConfig:
         device: where everything runs.
         overlap_draws: of each augmentation, for its distance from the corruptions; 0 measures none.
         batch_size: pictures through a net at once when it is measured.
+        budgets: optimiser steps of each method, in their order, in the place of the recipe's; empty for the recipe's.
         version: of mechaug; another one may train and measure differently.
 
     Raises:
@@ -56,6 +58,7 @@ class StudyConfig:
     device: str = "cpu"
     overlap_draws: int = 0
     batch_size: int = 500
+    budgets: tuple[int, ...] = ()
     version: str = VERSION
 
     def __post_init__(self) -> None:
@@ -65,16 +68,31 @@ class StudyConfig:
             if len(set(values)) < len(values):
                 raise UserError(f"a {what} is named twice in {', '.join(map(str, values))}: name each once")
         for name in self.methods:
-            method(name)
+            named(name)
+        if self.budgets and len(self.budgets) != len(self.methods):
+            raise ValueError(f"{len(self.methods)} methods need as many budgets, not {len(self.budgets)}")
         if self.overlap_draws and OVERLAP_METHOD not in self.methods:
             raise UserError(
                 f"distances are measured in the features of a net trained with {OVERLAP_METHOD}: add it to --methods"
             )
 
+    def recipe_of(self, name: str, pictures: int) -> Recipe:
+        """The recipe of a method: the study's, stretched or cut to the method's own budget where it has one.
+
+        Args:
+            name: one of `methods`.
+            pictures: how many there are to train on.
+        """
+        if not self.budgets:
+            return self.recipe
+        steps = self.budgets[self.methods.index(name)]
+        per_epoch = max(1, pictures // self.recipe.batch_size)
+        return self.recipe.replace(steps=steps, epochs=-(-steps // per_epoch))
+
     @property
     def chosen(self) -> tuple[Method, ...]:
         """The methods themselves."""
-        found = [method(name) for name in self.methods]
+        found = [named(name) for name in self.methods]
         return tuple(one.with_mixing_set(self.mixing_set) if self.mixing_set else one for one in found)
 
 

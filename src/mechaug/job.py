@@ -31,7 +31,7 @@ from mechaug.training import nets
 from mechaug.training.checkpoint import ModelCard, save_model
 from mechaug.training.checkpoint import load_model as load_trained
 from mechaug.training.engine import Fitted, fit
-from mechaug.training.methods import Method
+from mechaug.training.method import Method
 from mechaug.training.team import ALONE, Team
 from mechaug.watch import Silent, Watch
 
@@ -48,16 +48,18 @@ def train_method(
     Raises:
         As `mechaug.training.engine.fit`.
     """
-    recipe = replace(config.recipe, base=flip_crop(config, data) if chosen.crops else None)
+    own = config.recipe_of(chosen.name, len(data.train))
+    recipe = replace(own, base=flip_crop(config, data) if chosen.crops else None)
     net = nets.build(recipe.net, len(data.classes), key=Key(seed).fold("net"))
     # What a checkpoint must agree with: everything but what is measured afterwards and whom it is compared with.
     alone = replace(
-        config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None, overlap_draws=0
-    )
+        config, recipe=recipe, methods=(chosen.name,), seeds=(seed,), suites=(), test_size=None, overlap_draws=0,
+        budgets=(),
+    )  # fmt: skip
     fitted = fit(
         net, data.train, chosen.augmentation, chosen.objective, recipe,
         seed=seed, device=device or config.device, folder=folder, config=spec.dumps(alone),
-        checkpoint_seconds=checkpoint_seconds, watch=watch, team=team,
+        checkpoint_seconds=checkpoint_seconds, watch=watch, team=team, extras=chosen.extras,
     )  # fmt: skip
     if not team.leads:
         return fitted
@@ -65,7 +67,7 @@ def train_method(
     save_model(folder / "model.safetensors", fitted.state, card)
     record = {
         "steps": fitted.steps, "seconds": fitted.seconds, "images_per_second": fitted.images_per_second,
-        "method": chosen.name, "sees": list(chosen.sees),
+        "method": chosen.name, "sees": list(chosen.sees), "note": fitted.note,
     }  # fmt: skip
     write_text(folder / "training.json", json.dumps(record, indent=1) + "\n")
     return fitted

@@ -6,14 +6,15 @@ configuration it does only what is missing, and ends with the same figures.
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mechaug.config import OVERLAP_METHOD, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.errors import UserError
 from mechaug.evaluation import overlap
+from mechaug.evaluation.measurement import Contrast
 from mechaug.evaluation.models import Loaded, fingerprint, look
 from mechaug.evaluation.result import MethodResult, Overlap, Result, Run, write_result
 from mechaug.evaluation.run import Outcomes, Place, digest, mean, measure, pool, seconds_of
@@ -47,12 +48,18 @@ class _Bench:
 
     def own(self, name: str, seed: int) -> Path:
         """Where one training of a method is kept."""
-        return self.folder / "runs" / name / f"seed-{seed}"
+        return self.folder / "runs" / folder_of(name) / f"seed-{seed}"
+
+
+def folder_of(name: str) -> str:
+    """The folder of a method or an arm: a colon is no part of a file's name on every system."""
+    return name.replace(":", "--")
 
 
 def run_study(
-    config: StudyConfig, folder: Path, *, command: str, watch: Watch | None = None, checkpoint_seconds: float = 30.0
-) -> Result:
+    config: StudyConfig, folder: Path, *, command: str, watch: Watch | None = None, checkpoint_seconds: float = 30.0,
+    title: str = "", judge: Callable[[Result], tuple[Contrast, ...]] | None = None,
+) -> Result:  # fmt: skip
     """Run a study, or what is left of it.
 
     Args:
@@ -61,6 +68,8 @@ def run_study(
         command: what to write into the result as the way to make it again.
         watch: listens to the progress.
         checkpoint_seconds: at most so long between a training's checkpoints.
+        title: of the result; by default what was trained on what.
+        judge: makes the comparisons of a protocol from the result without them; None for none.
 
     Raises:
         UserError: the folder holds another study, or something that was given cannot be used.
@@ -91,11 +100,13 @@ def run_study(
         ways = f"{len(methods)} ways" if len(methods) > 1 else "one way"
         gallery = write_gallery(data, methods, corruptions_of(suites), folder, base=base, seed=0)
         result = make_result(
-            f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, suites,
+            title or f"{data.name}: {ways} to train the net “{config.recipe.net}”", command, started, data, suites,
             entries, gallery,
             net=config.recipe.net, seeds=config.seeds, epochs=config.recipe.epochs, device=config.device,
             pictures_digest=bench.pictures, overlaps=overlaps, overlap_note=overlap_note,
         )  # fmt: skip
+        if judge is not None:
+            result = replace(result, contrasts=judge(result))
         write_result(result, folder / "result.json")
     return result
 
@@ -130,13 +141,21 @@ def _entry(bench: _Bench, chosen: Method, runs: Sequence[tuple[Run, Outcomes]]) 
     """One method's entry of the result."""
     suites = bench.suites
     evaluation = pool(suites, [one for _, one in runs], bench.target)
+    evaluation = replace(evaluation, cautions=(*evaluation.cautions, *_notes(bench, chosen)))
     measured = corruptions_of(suites)
     sees = tuple(name for name in chosen.sees if name in measured)
-    folders = tuple(f"runs/{chosen.name}/seed-{run.seed}/outcomes" for run, _ in runs)
+    folders = tuple(f"runs/{folder_of(chosen.name)}/seed-{run.seed}/outcomes" for run, _ in runs)
     records = tuple(run for run, _ in runs)
     return MethodResult(
         chosen.name, chosen.title, chosen.family, chosen.description, evaluation, records, sees, folders
     )  # fmt: skip
+
+
+def _notes(bench: _Bench, chosen: Method) -> list[str]:
+    """What the trainings of a method say of themselves, such as why one ended before its time."""
+    records = {seed: bench.own(chosen.name, seed) / "training.json" for seed in bench.config.seeds}
+    notes = {seed: json.loads(path.read_text(encoding="utf-8")).get("note") for seed, path in records.items()}
+    return [f"seed {seed}: {note}" for seed, note in notes.items() if note]
 
 
 def _overlaps(bench: _Bench, methods: Sequence[Method], base: FlipCrop) -> tuple[tuple[Overlap, ...], str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Count = Annotated[int | None, tyro.conf.arg(metavar="INT")]
 Number = Annotated[float | None, tyro.conf.arg(metavar="FLOAT")]
+Names = Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[STR [STR ...]]")]
+Counts = Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[INT [INT ...]]")]
 Net = Literal["auto", "small", "resnet18", "wrn-40-2", "wrn-28-4"]
 
 
@@ -128,7 +130,7 @@ def _words(options: object) -> Iterator[str]:
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
             yield from _words(value)
-        elif value != field.default:
+        elif value != field.default and value is not None:
             values = value if isinstance(value, tuple) else (value,)
             yield from ("--" + field.name.replace("_", "-"), *(() if value is True else map(str, values)))
 
@@ -139,9 +141,12 @@ def say(text: str) -> None:
 
 
 def print_ranking(result: "Result") -> None:
-    """Print who won, as a table."""
+    """Print who won, as a table, and one for each question of a protocol."""
     from rich.console import Console
 
+    from mechaug.reports.contrasts import contrast_tables, table_of
     from mechaug.reports.ranking import ranking
 
     Console().print(ranking(result))
+    for table in contrast_tables(result):
+        Console().print(table_of(table))

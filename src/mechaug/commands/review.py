@@ -1,4 +1,4 @@
-"""`mechaug review`: the catalogue of heuristics."""
+"""`mechaug review`: the catalogue of heuristics, and what else there is to train by."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class Review:
         if self.cite:
             say("\n\n".join(entry for entry in _entries(self.cite)))
             return
-        from mechaug.reports.review import read_results, review_table, write_review
+        from mechaug.reports.review import cards, read_results, review_table, write_review
 
         results = read_results(self.results)
         if self.out is not None:
@@ -32,10 +32,15 @@ class Review:
         from rich.console import Console
 
         from mechaug.heuristics.review import LEFT_OUT
+        from mechaug.training.methods import METHODS
 
         console = Console()
         # Where no terminal says how wide it is, sentences get more room than the usual 80 columns.
         (console if console.is_terminal else Console(width=140)).print(review_table(results))
+        known = {name for card in cards() for name in card.names}
+        say("\nA study can also train by:")
+        for method in (one for one in METHODS if one.name not in known):
+            say(f"  {method.name}: {method.description}")
         for one in LEFT_OUT:
             say(f"\nLeft out: {one.name} ({one.citation.short}). {one.reason}")
 

@@ -2,9 +2,30 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mechaug.commands.config import study_config
-from mechaug.commands.options import Count, SuiteSizes, Training, command_line, limits_of, print_ranking, say
+from mechaug.commands.options import (
+    Count,
+    Counts,
+    Names,
+    SuiteSizes,
+    Training,
+    command_line,
+    limits_of,
+    print_ranking,
+    say,
+)
+
+if TYPE_CHECKING:
+    from mechaug.config import StudyConfig
+    from mechaug.evaluation.result import Result
+    from mechaug.protocol import Honest
+    from mechaug.watch import Watch
+
+METHODS = ("flip-crop", "augmix-jsd", "camera")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,14 +40,23 @@ class Study:
     through another codec, or a part of them."""
     out: Path = Path("runs/study")
     """Folder of the study; started again with the same options, it goes on where it stopped."""
-    methods: tuple[str, ...] = ("flip-crop", "augmix-jsd", "camera")
-    """Who is compared, by name; `mechaug review` lists everyone."""
-    seeds: tuple[int, ...] = (0,)
-    """One training per method and seed; three or more say how much figures vary between trainings."""
+    methods: Names = None
+    """Who is compared, by name; `mechaug review` lists everyone. By default flip-crop augmix-jsd camera; with
+    --protocol honest the rivals of --mechanism, by default none flip-crop trivialaugment augmix-jsd prime-jsd pixmix
+    mixup cutmix. METHOD:unseen and METHOD:no-FAMILY are arms that never saw a relative of C, or of a family of C."""
+    seeds: Counts = None
+    """One training per method and seed, by default seed 0, or 0 1 2 with --protocol honest; three or more say how much
+    figures vary between trainings."""
+    protocol: Literal["plain", "honest"] = "plain"
+    """honest compares --mechanism with its rivals whole, without relatives of C, and without one family at a time, at
+    equal epochs and again at equal wall time: two studies on one page."""
+    mechanism: str = "camera-jsd"
+    """The method that the honest protocol is about."""
     test_size: Count = None
     """Measure only on so many test pictures."""
-    suites: tuple[str, ...] = ("clean", "c", "pgd", "calibration")
-    """What to measure, as in `mechaug evaluate`, with its costs."""
+    suites: Names = None
+    """What to measure, as in `mechaug evaluate`, with its costs; by default clean c pgd calibration, and with
+    --protocol honest c-bar too."""
     sizes: SuiteSizes = field(default_factory=SuiteSizes)
     shift: tuple[str, ...] = ()
     """Shifted sets of the same classes, as in `mechaug evaluate`."""
@@ -39,22 +69,42 @@ class Study:
 
     def run(self) -> None:
         """Run the study, or what is left of it, and write its page."""
-        from mechaug.evaluation.suites import choose_suites
+        from mechaug.evaluation.suites import DEFAULT, choose_suites
         from mechaug.progress import Line
+        from mechaug.protocol import RIVALS, SEEDS, SUITES, Honest
         from mechaug.reports.html import write
-        from mechaug.study import run_study
 
+        honest = None
+        if self.protocol == "honest":
+            honest = Honest(self.mechanism, RIVALS if self.methods is None else self.methods)
+        suites = _given(self.suites, DEFAULT if honest is None else SUITES)
         config = study_config(
-            self.data, self.training, methods=self.methods, seeds=self.seeds,
-            suites=choose_suites(self.suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
+            self.data, self.training, methods=_given(self.methods, METHODS) if honest is None else honest.methods,
+            seeds=_given(self.seeds, (0,) if honest is None else SEEDS),
+            suites=choose_suites(suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
             test_size=self.test_size, overlap_draws=self.overlap_draws, data_name=self.data_name,
         )  # fmt: skip
         with Line() as line:
-            result = run_study(
-                config, self.out, command=command_line("study", self), watch=line,
-                checkpoint_seconds=self.training.checkpoint_seconds,
-            )  # fmt: skip
+            found = self._results(config, honest, line)
         page = self.out / "report.html"
-        write([self.out / "result.json"], page)
-        print_ranking(result)
+        write([self.out / place / "result.json" for place in found], page)
+        for result in found.values():
+            print_ranking(result)
         say(f"\nreport: {page}")
+
+    def _results(self, config: "StudyConfig", honest: "Honest | None", watch: "Watch") -> "dict[str, Result]":
+        """The results by their folders within the study's."""
+        from mechaug.protocol import run_honest
+        from mechaug.study import run_study
+
+        command, seconds = command_line("study", self), self.training.checkpoint_seconds
+        if honest is None:
+            result = run_study(config, self.out, command=command, watch=watch, checkpoint_seconds=seconds)
+            return {"": result}
+        both = run_honest(config, honest, self.out, command=command, watch=watch, checkpoint_seconds=seconds)
+        return dict(zip(("epochs", "time"), both, strict=True))
+
+
+def _given(value: T | None, default: T) -> T:
+    # Nothing named at all is not the same as an empty list, which is refused.
+    return default if value is None else value

@@ -45,9 +45,10 @@ def read_side(text: str) -> Side:
         UserError: there is no such result or method, or its outcomes do not lie beside it.
     """
     path, chosen = Path(text), None
-    if not path.exists() and ":" in text:
-        head, _, chosen = text.rpartition(":")
-        path = Path(head)
+    # A name of a method may hold a colon, and so may a path.
+    for place in (place for place, letter in enumerate(text) if letter == ":" and not path.exists()):
+        if Path(text[:place]).exists():
+            path, chosen = Path(text[:place]), text[place + 1 :]
     path = path / "result.json" if path.is_dir() else path
     if not path.is_file():
         raise UserError(f"there is no result {text}: give a result.json, or its folder")
@@ -55,15 +56,29 @@ def read_side(text: str) -> Side:
         result = read_result(path)
     except (OSError, spec.SpecError) as error:
         raise UserError(f"cannot read the result {path}: {error}") from error
-    method = _method(result, chosen, path)
+    return side_of(_method(result, chosen, path), path.parent)
+
+
+def side_of(method: MethodResult, folder: Path) -> Side:
+    """One method of a result as a side.
+
+    Args:
+        method: its entry.
+        folder: in which the result lies.
+
+    Raises:
+        UserError: its outcomes do not lie there.
+    """
     if not method.outcomes:
-        raise UserError(f"{path} has no outcomes, by which results are compared: measure again with this version")
+        raise UserError(
+            f"the result in {folder} has no outcomes of {method.title}, by which results are compared: measure again"
+        )
     runs, suites, pictures = [], {}, ""
     for place in method.outcomes:
-        folder = path.parent / place
-        if not folder.resolve().is_relative_to(path.parent.resolve()):
-            raise UserError(f"{path} names outcomes outside its folder ({place}): measure again")
-        suites, outcomes, pictures = read_outcomes(folder)
+        own = folder / place
+        if not own.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"the result in {folder} names outcomes outside its folder ({place}): measure again")
+        suites, outcomes, pictures = read_outcomes(own)
         runs.append(outcomes)
     return Side(method.title, suites, runs, pictures)
 
@@ -114,6 +129,10 @@ def outcomes_of(side: Side) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             epsilon = getattr(suite, "epsilon_levels", 8.0)
             broken_by = torch.stack([run[name]["all"]["broken_by"] for run in side.runs])
             found[f"{name} ({epsilon:g}/255)"] = broken_by == -1
+        elif name == "shift":
+            for part in parts:
+                title = bytes(side.runs[0][name][part]["title"].tolist()).decode()
+                found[f"{name}: {title}"] = torch.stack([run[name][part]["right"] for run in side.runs])
         elif name == "mechanism":
             right = [torch.stack([run[name][part]["all"] for part in parts]).float().mean(0) for run in side.runs]
             found[name] = torch.stack(right)

@@ -13,20 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mechaug import spec
+from mechaug.evaluation.measurement import Contrast as Contrast
+from mechaug.evaluation.measurement import Measurement as Measurement
 from mechaug.files import write_text
 
 SCHEMA_VERSION = 2
 """Version 2 added the figures beyond the first ones, grids, what was measured by whom, and outcomes; 1 is read too."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One figure, the ends of its 95 % interval, and how many pictures it rests on, each counted once."""
-
-    value: float
-    low: float
-    high: float
-    count: int
 
 
 @dataclass(frozen=True)
@@ -142,7 +134,7 @@ class MethodResult:
     Attributes:
         name: as on the command line, such as "augmix".
         title: as in a table, such as "AugMix + JSD".
-        family: "mechanism", "heuristic", "baseline" or "external".
+        family: "mechanism", "heuristic", "baseline", "adversarial" or "external".
         description: one sentence that says what it does.
         evaluation: its figures, pooled over seeds.
         runs: one entry per seed; empty for a model that was brought along.
@@ -278,6 +270,7 @@ class Result:
         environment: where it ran.
         overlaps: the declared overlap of each method's training with each corruption, and measured distances.
         overlap_note: how the distances were measured; empty where they were not.
+        contrasts: the comparisons that a protocol asks for; empty where none was followed.
     """
 
     schema_version: int
@@ -295,13 +288,14 @@ class Result:
     environment: Environment
     overlaps: tuple[Overlap, ...] = ()
     overlap_note: str = ""
+    contrasts: tuple[Contrast, ...] = ()
 
 
 TYPES: Mapping[str, type] = {
     cls.__name__: cls
     for cls in (
         Measurement, Cell, Figure, Grid, Evaluation, Run, MethodResult, DataRecord, SuiteRecord, Overlap, Picture,
-        Environment, Result,
+        Environment, Contrast, Result,
     )
 }  # fmt: skip
 

@@ -86,6 +86,8 @@ class ViewMaker(ABC):
     about: ClassVar[About]
     overlaps: tuple[str, ...] = ()
     """The common corruptions that are relatives of it, as for a mechanism."""
+    replays: int = 1
+    """How many steps in a row see the same batch."""
 
     @abstractmethod
     def views(self, model: nn.Module, batch: Batch, *, clean: bool, count: int) -> tuple[View, ...]:

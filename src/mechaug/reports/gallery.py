@@ -44,7 +44,7 @@ def write_gallery(
     drawn: list[Picture] = []
 
     def add(group: str, title: str, name: str, strips: Sequence[Bytes], alt: str) -> None:
-        file = f"gallery/{group}-{name}.png"
+        file = f"gallery/{group}-{name.replace(':', '--')}.png"
         write_bytes(folder / file, png([_reduced(strip) for strip in strips]))
         drawn.append(Picture(group, title, file, alt))
 

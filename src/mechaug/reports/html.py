@@ -14,6 +14,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.result import Measurement, MethodResult, Picture, Result, read_result
 from mechaug.files import write_text
 from mechaug.reports import figures
+from mechaug.reports.contrasts import ContrastTable, contrast_tables, points, spoken_verdict
 from mechaug.reports.figures import Axis, percent, share
 from mechaug.reports.findings import (
     Figure,
@@ -89,6 +90,7 @@ class Section:
     overlaps: tuple[OverlapRow, ...]
     cautions: tuple[str, ...]
     gallery: tuple[Embedded, ...]
+    contrasts: tuple[ContrastTable, ...]
 
     @property
     def unit_axis(self) -> Axis:
@@ -138,7 +140,7 @@ def render(sources: Sequence[tuple[Result, Path]]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, share=share, duration=duration, spoken=spoken, average=average)
-    environment.globals.update(shown=shown, interval=interval)
+    environment.globals.update(shown=shown, interval=interval, points=points, spoken_verdict=spoken_verdict)
     environment.globals.update(
         swatch=lambda style: Markup(figures.swatch(style)),
         whisker=lambda *arguments: Markup(figures.whisker(*arguments)),
@@ -170,6 +172,7 @@ def _section(anchor: str, result: Result, folder: Path) -> Section:
         overlaps=overlap_rows(result, methods),
         cautions=_cautions(methods),
         gallery=tuple(_embed(picture, folder, result.data.height) for picture in result.gallery),
+        contrasts=contrast_tables(result),
     )
 
 

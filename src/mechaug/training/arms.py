@@ -14,7 +14,7 @@ from mechaug.heuristics.views import ViewMaker
 from mechaug.mechanisms.base import Mechanism
 from mechaug.mechanisms.compose import Chain, Maybe, Mix, OneOf
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
-from mechaug.training.methods import Method
+from mechaug.training.methods import Method, method
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),
@@ -51,11 +51,11 @@ def without(mechanism: Mechanism[Any], corruptions: Collection[str]) -> Mechanis
             return None if set(mechanism.overlaps) & set(corruptions) else mechanism
 
 
-def arm(method: Method, name: str) -> Method:
+def arm(whole: Method, name: str) -> Method:
     """One arm of a method.
 
     Args:
-        method: the whole method.
+        whole: the whole method.
         name: "unseen" for what has no relative in C, or "no-" and a family of `FAMILIES`.
 
     Raises:
@@ -64,20 +64,43 @@ def arm(method: Method, name: str) -> Method:
     family = name.removeprefix("no-")
     if name != "unseen" and (name == family or family not in FAMILIES):
         known = ", ".join(("unseen", *(f"no-{family}" for family in FAMILIES)))
-        raise UserError(f"there is no arm {name!r} of {method.name}; the arms are {known}")
+        raise UserError(f"there is no arm {name!r} of {whole.name}; the arms are {known}")
     gone = COMMON_CORRUPTIONS if name == "unseen" else FAMILIES[family]
-    left = method.augmentation
+    left = whole.augmentation
     if isinstance(left, ViewMaker):
         left = None if set(left.overlaps) & set(gone) else left
     elif left is not None:
         left = without(left, gone)
     if left is None:
-        raise UserError(f"nothing is left of {method.name} in its arm {name!r}: all of it has relatives there")
+        raise UserError(f"nothing is left of {whole.name} in its arm {name!r}: all of it has relatives there")
     what = "only what has no relative in C" if name == "unseen" else f"nothing with a relative among {family}"
     return replace(
-        method,
-        name=f"{method.name}:{name}",
-        title=f"{method.title}, {'unseen only' if name == 'unseen' else f'no {family}'}",
-        description=f"{method.description} In this arm: {what}.",
+        whole,
+        name=f"{whole.name}:{name}",
+        title=f"{whole.title}, {'unseen only' if name == 'unseen' else f'no {family}'}",
+        description=f"{whole.description} In this arm: {what}.",
         augmentation=left,
     )
+
+
+def named(name: str) -> Method:
+    """A method or an arm of one by its name, such as "camera-jsd" or "camera-jsd:no-blur".
+
+    Raises:
+        UserError: there is no such method or arm, or nothing is left in the arm.
+    """
+    base, colon, rest = name.partition(":")
+    return arm(method(base), rest) if colon else method(base)
+
+
+def left_out(name: str) -> dict[str, str]:
+    """For each family of C the arm of a method that has seen nothing of it: the whole method where it never does.
+
+    Raises:
+        UserError: there is no such method.
+    """
+    whole = named(name)
+    return {
+        family: f"{name}:no-{family}" if set(whole.sees) & set(corruptions) else name
+        for family, corruptions in FAMILIES.items()
+    }

@@ -47,6 +47,8 @@ class Batches:
         self._data, self._classes, self._recipe, self._team = data, classes, recipe, team
         # What sees the net or the batch is left to the step.
         self._mechanism = None if isinstance(augmentation, ViewMaker) else augmentation
+        # Adversarial training for free shows a batch several steps in a row.
+        self._replays = augmentation.replays if isinstance(augmentation, ViewMaker) else 1
         self._views, self._seed, self._device = views, seed, device
         self._pixels = _near(data.pixels, device)
         self.per_epoch = len(data) // recipe.batch_size
@@ -84,8 +86,8 @@ class Batches:
         if epoch != self._ordered:
             self._order = Key(self._seed).fold("order").fold(epoch).permutation(len(self._data))
             self._ordered = epoch
-        size = self._recipe.batch_size
-        return self._team.share(self._order[place * size : (place + 1) * size])
+        first = place // self._replays * self._recipe.batch_size
+        return self._team.share(self._order[first : first + self._recipe.batch_size])
 
 
 def _near(pixels: Bytes, device: torch.device) -> Bytes:

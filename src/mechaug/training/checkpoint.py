@@ -87,6 +87,21 @@ def load_checkpoint(
     return done, memory
 
 
+def save_good(path: Path, state: Mapping[str, Tensor], step: int, config: str) -> None:
+    """Write the last state that a guard found good: whole or not at all."""
+    _save(path, state, {"format": FORMAT, "step": str(step), "config": config})
+
+
+def load_good(path: Path, config: str) -> tuple[dict[str, Tensor], int] | None:
+    """That state and its step; None where there is none of this training."""
+    if not path.is_file():
+        return None
+    tensors, header = _load(path)
+    if header.get("format") != FORMAT or header["config"] != config:
+        return None
+    return tensors, int(header["step"])
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """What a stored model is: enough to build its net again."""

@@ -5,7 +5,7 @@ distributions, and one set of statistics fits neither. At test time the ordinary
 NeurIPS 2021) uses the same idea; its instance normalisation is not part of this.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import final
 
@@ -33,7 +33,7 @@ class DualBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise; see `routed`."""
-        if self.rows is None or not self.training or self.rows >= len(x):
+        if self.rows is None or self.rows >= len(x):
             return self.ordinary(x)
         if self.rows == 0:
             return self.adversarial(x)
@@ -59,11 +59,31 @@ def dual(model: nn.Module) -> nn.Module:
     return model
 
 
+def single(model: nn.Module) -> nn.Module:
+    """The same model with the ordinary norms alone, in place: what is kept of it, and measured."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, DualBatchNorm):
+                setattr(parent, name, child.ordinary)
+    return model
+
+
+def ordinary_state(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state that belongs to `single(model)`, from one that belongs to the model with its dual norms."""
+    left = dict(state)
+    for name, module in model.named_modules():
+        if isinstance(module, DualBatchNorm):
+            for own in module.ordinary.state_dict():
+                left[f"{name}.{own}"] = left.pop(f"{name}.ordinary.{own}")
+                del left[f"{name}.adversarial.{own}"]
+    return left
+
+
 @contextmanager
 def routed(model: nn.Module, rows: int) -> Iterator[None]:
     """A block in which the first `rows` rows of every batch are ordinary and the others adversarial.
 
-    In a model without dual norms it changes nothing. Outside of such a block all rows are ordinary.
+    In a model without dual norms it changes nothing. Outside of such a block all rows are ordinary: so is evaluation.
     """
     norms = [module for module in model.modules() if isinstance(module, DualBatchNorm)]
     before = [norm.rows for norm in norms]

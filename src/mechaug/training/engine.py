@@ -18,16 +18,19 @@ from torch import Tensor, nn
 
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
-from mechaug.heuristics.views import Augmentation, Batch, Remembering
+from mechaug.heuristics.views import Augmentation, Remembering, ViewMaker
 from mechaug.training.batches import Batches
-from mechaug.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from mechaug.training.checkpoint import Progress, load_checkpoint, load_good, save_checkpoint, save_good
+from mechaug.training.dual_norm import dual, ordinary_state, single
 from mechaug.training.objectives import Objective
 from mechaug.training.recipes import Precision, Recipe
+from mechaug.training.steps import NOTHING, Extras, descend
 from mechaug.training.team import ALONE, Team
 from mechaug.training.tracking import read_metrics, write_metrics
-from mechaug.training.views import in_precision, make_views, show
+from mechaug.training.views import in_precision
 from mechaug.watch import Silent, Watch
 
+GOOD = "good.safetensors"
 CHECK_EVERY = 20
 """Steps between looks at the loss: each look waits for the device."""
 
@@ -49,12 +52,14 @@ class Fitted:
         steps: optimiser steps in all.
         seconds: wall time of training, over all processes that took part.
         images_per_second: training pictures per second, each counted once however many views it has.
+        note: why it ended before its time; empty where it did not.
     """
 
     state: dict[str, Tensor]
     steps: int
     seconds: float
     images_per_second: float
+    note: str = ""
 
 
 def fit(
@@ -71,6 +76,7 @@ def fit(
     checkpoint_seconds: float = 30.0,
     watch: Watch | None = None,
     team: Team = ALONE,
+    extras: Extras = NOTHING,
 ) -> Fitted:
     """Train a model, from its checkpoint if there is one.
 
@@ -88,9 +94,10 @@ def fit(
         checkpoint_seconds: at most so long between checkpoints, to the next step.
         watch: listens to the progress.
         team: the processes that train it together; each calls this with the same arguments, and one writes files.
+        extras: what there is beside the augmentation and the loss.
 
     Returns:
-        The weights to keep, and what they cost.
+        The weights to keep, and what they cost; where a guard ended the training, those of the last good epoch.
 
     Raises:
         DivergedError: the loss or a weight is no longer finite.
@@ -102,6 +109,10 @@ def fit(
     device = torch.device(device)
     if augmentation is None and objective.inputs.views:
         raise ValueError("this objective needs augmented views: give fit an augmentation")
+    replays = augmentation.replays if isinstance(augmentation, ViewMaker) else 1
+    if replays > 1 and recipe.accumulate > 1:
+        raise UserError("free adversarial training replays whole batches: it cannot take them in parts")
+    data, held = extras.guard.split(data) if extras.guard else (data, data)
     try:
         total = recipe.total_steps(len(data))
     except ValueError as error:
@@ -111,6 +122,8 @@ def fit(
         raise UserError("a game is played by one process: train it without torchrun")
     model.to(device)
     classes = _count_outputs(model, data, device)
+    if extras.two_norms:
+        dual(model)
     optimiser = _optimiser(model, recipe)
     if isinstance(augmentation, Remembering):
         augmentation = augmentation.fresh()
@@ -122,6 +135,7 @@ def fit(
         if isinstance(augmentation, Remembering):
             augmentation.remember(memory)
         records = read_metrics(folder / "metrics.jsonl", up_to_step=done.step)
+    good, note = (load_good(folder / GOOD, config) if folder is not None and extras.guard else None), ""
 
     batches = Batches(
         data, classes, augmentation, objective.inputs.views, recipe, seed=seed, device=device, team=team
@@ -152,7 +166,7 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(step, total)
             optimiser.zero_grad(set_to_none=True)
-            loss = _descend(model, objective, batches.at(step), augmentation, recipe.accumulate)
+            loss = descend(model, objective, batches.at(step), augmentation, parts=recipe.accumulate, extras=extras)
             loss, stopped, late = team.average(
                 model, loss, torch.tensor(float(stop.is_set())), torch.tensor(time.perf_counter() - saved)
             )
@@ -165,10 +179,20 @@ def fit(
                 _check_finite("loss", loss_sum, done_steps, folder)
             watch.advance(recipe.batch_size, f"loss {loss_sum.item() / (place + 1):.3f}" if place % 5 == 0 else "")
             if ends:
-                records.append(_record(epoch, done_steps, loss_sum, place + 1, recipe, total, started))
+                seen = extras.guard.look(model, held, device) if extras.guard else {}
+                records.append(_record(epoch, done_steps, loss_sum, place + 1, recipe, total, started) | seen)
+                if extras.guard:
+                    note = extras.guard.verdict(records)
+                    if not note:
+                        good = {n: v.clone() for n, v in _kept(model, average, recipe).items()}, done_steps
                 if folder is not None and team.leads:
                     write_metrics(folder / "metrics.jsonl", records)
+                    if extras.guard and good is not None:
+                        save_good(folder / GOOD, *good, config)
                 loss_sum.zero_()
+            if note:
+                watch.say(note)
+                break
             if stopped > 0 and done_steps < total:
                 save(done_steps)
                 raise StoppedError(f"stopped after step {done_steps} of {total}")
@@ -176,8 +200,18 @@ def fit(
                 save(done_steps)
     model.eval()
     seconds = time.perf_counter() - started if total > done.step else done.seconds
-    state = average if recipe.ema else {name: value.detach().clone() for name, value in model.state_dict().items()}
-    return Fitted(state, total, seconds, total * recipe.batch_size / max(seconds, 1e-9))
+    state, steps = _kept(model, average, recipe), total
+    if note and good is not None:
+        state, steps = good
+    if extras.two_norms:
+        state = ordinary_state(model, state)
+        single(model)
+    return Fitted(state, steps, seconds, steps * recipe.batch_size / max(seconds, 1e-9), note)
+
+
+def _kept(model: nn.Module, average: dict[str, Tensor], recipe: Recipe) -> dict[str, Tensor]:
+    """The weights to keep at this moment."""
+    return average if recipe.ema else {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def resolve_precision(precision: Precision, device: torch.device | str) -> Precision:
@@ -187,19 +221,6 @@ def resolve_precision(precision: Precision, device: torch.device | str) -> Preci
     device = torch.device(device)
     native = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
     return "bfloat16" if native else "float32"
-
-
-def _descend(
-    model: nn.Module, objective: Objective, batch: Batch, augmentation: Augmentation | None, parts: int
-) -> Tensor:
-    """Leave the gradient of a batch with the weights; the loss comes back, a mean over pictures."""
-    total = torch.zeros((), device=batch.pictures.device)
-    for part in batch.parts(parts) if parts > 1 else (batch,):
-        views = make_views(model, part, augmentation, objective.inputs)
-        loss = objective.value(show(model, views, objective.inputs), part.labels)
-        (loss * (len(part.labels) / len(batch.labels))).backward()
-        total += loss.detach() * (len(part.labels) / len(batch.labels))
-    return total
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

@@ -1,62 +1,27 @@
 """Methods: what a study compares. Each is an augmentation with its loss, under one name."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any, Final
 
 from mechaug import heuristics as h
 from mechaug import mechanisms as m
 from mechaug.errors import UserError
 from mechaug.heuristics.base import About
-from mechaug.heuristics.views import Augmentation, ViewMaker
-from mechaug.mechanisms.compose import overlapping
+from mechaug.heuristics.views import Augmentation
 from mechaug.scenes import library
+from mechaug.training.adversarial import WorstCase
+from mechaug.training.features import SupCon
 from mechaug.training.mechanistic import exposures
+from mechaug.training.method import Method as Method
+from mechaug.training.methods_adversarial import ADVERSARIAL
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
-
-Family: TypeAlias = Literal["mechanism", "heuristic", "baseline"]
+from mechaug.training.steps import Extras
 
 JSD_WEIGHT: Final = 12.0
 """Of the Jensen–Shannon loss beside the cross-entropy (Hendrycks et al., ICLR 2020)."""
 
 AUGMAX_WEIGHT: Final = 10.0
 """The same for AugMax on CIFAR-10 (Wang et al., NeurIPS 2021)."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way to train.
-
-    Attributes:
-        name: as on the command line.
-        title: as in a table.
-        family: what its augmentation follows.
-        description: one sentence.
-        crops: whether the recipe's flip and crop come first.
-        augmentation: makes the views; None where there are none.
-        objective: the loss.
-    """
-
-    name: str
-    title: str
-    family: Family
-    description: str
-    crops: bool
-    augmentation: Augmentation | None
-    objective: Objective
-
-    @property
-    def sees(self) -> tuple[str, ...]:
-        """The common corruptions of which a relative is in this method's training."""
-        if isinstance(self.augmentation, ViewMaker):
-            return tuple(sorted(self.augmentation.overlaps))
-        return () if self.augmentation is None else overlapping(self.augmentation)
-
-    def with_mixing_set(self, folder: str) -> "Method":
-        """The same method with the pictures of a folder to mix in, where it mixes such pictures in at all."""
-        if isinstance(self.augmentation, h.PixMix | h.IPMix):
-            chosen = replace(self.augmentation, mixing_set=h.MixingSet(folder))
-            return replace(self, augmentation=chosen)
-        return self
 
 
 def object_camera() -> m.Chain:
@@ -125,7 +90,8 @@ METHODS: Final[tuple[Method, ...]] = (
     _alone("trivialaugment", h.TrivialAugmentWide()),
     _alone("augmix", h.AugMix()),
     _consistent("augmix-jsd", h.AugMix(), title="AugMix + JSD"),
-    _consistent("augmax", h.AugMax(), AUGMAX_WEIGHT),
+    # Published with a second batch norm for the pictures that are worst (and an instance norm, which is not here).
+    replace(_consistent("augmax", h.AugMax(), AUGMAX_WEIGHT), extras=Extras(two_norms=True)),
     _alone("prime", h.Prime()),
     _consistent("prime-jsd", h.Prime(), title="PRIME + JSD"),
     _alone("randconv", h.RandConv()),
@@ -157,6 +123,17 @@ METHODS: Final[tuple[Method, ...]] = (
         "and noise together; cross-entropy on the clean picture and on one of the scene's.", True,
         library.object_crop(), CrossEntropy("all")
     ),
+    Method(
+        "worst-case", "Worst case of the camera", "mechanism", "The camera's chain at the worst parameters within its "
+        "ranges that three steps of gradient ascent find, in their own units; cross-entropy on the clean picture and "
+        "on that one.", True, WorstCase(object_camera(), steps=3), CrossEntropy("all")
+    ),
+    Method(
+        "camera-supcon", "Camera + SupCon", "mechanism", "The same camera with cross-entropy on the clean picture and "
+        "on one of the camera's, and supervised contrast between the features of all (Khosla et al., NeurIPS 2020).",
+        True, object_camera(), CrossEntropy("all") + SupCon()
+    ),
+    *ADVERSARIAL,
 )  # fmt: skip
 """Every method that a study can name."""
 

@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from mechaug.types import Logits, Targets
+
+Features: TypeAlias = Float[Tensor, "b d"]
+"""What a net knows of each picture just before it names the class."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,16 @@ class Outputs:
         augmented: logits of each augmented view.
         clean_targets: what it should have said about the clean pictures; None for their labels.
         augmented_targets: the same for each augmented view; empty for the labels everywhere.
+        clean_features: what the classifier was given for the clean pictures; None where no objective asked for it.
+        augmented_features: the same for each augmented view; empty likewise.
     """
 
     clean: Logits | None
     augmented: tuple[Logits, ...]
     clean_targets: Targets | None = None
     augmented_targets: tuple[Targets, ...] = ()
+    clean_features: Features | None = None
+    augmented_features: tuple[Features, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,21 +55,26 @@ class Inputs:
     Attributes:
         clean: whether it needs the pictures as they are.
         views: how many augmented views of each picture it needs.
+        features: whether it needs the features too.
     """
 
     clean: bool
     views: int
+    features: bool = False
 
     def __or__(self, other: "Inputs") -> "Inputs":
         """What serves both."""
-        return Inputs(self.clean or other.clean, max(self.views, other.views))
+        return Inputs(
+            self.clean or other.clean, max(self.views, other.views), self.features or other.features
+        )  # fmt: skip
 
-    def split(self, logits: Logits, targets: Sequence[Tensor] = ()) -> Outputs:
+    def split(self, logits: Logits, targets: Sequence[Tensor] = (), features: Features | None = None) -> Outputs:
         """Take apart the logits of one forward pass over the clean pictures, if needed, and then each view.
 
         Args:
             logits: of all pictures, the kinds one after another, each with one row per image.
             targets: of each kind; none where all have the labels of the pictures.
+            features: of all pictures, in the same order; None where they were not asked for.
 
         Raises:
             ValueError: the rows do not divide into so many kinds.
@@ -74,7 +86,10 @@ class Inputs:
             raise ValueError(f"{kinds} kinds of picture need as many targets, not {len(targets)}")
         clean, *augmented = logits.chunk(kinds) if self.clean else (None, *logits.chunk(kinds))
         own, *others = targets if self.clean and targets else (None, *targets)
-        return Outputs(clean, tuple(augmented), own, tuple(others))
+        if features is None:
+            return Outputs(clean, tuple(augmented), own, tuple(others))
+        first, *rest = features.chunk(kinds) if self.clean else (None, *features.chunk(kinds))
+        return Outputs(clean, tuple(augmented), own, tuple(others), first, tuple(rest))
 
 
 class Objective(ABC):

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mechaug.errors import UserError
 from mechaug.heuristics.views import Augmentation, Batch, Inside, View, ViewMaker, hooked, in_turn
 from mechaug.training.objectives import Inputs, Outputs
 
@@ -39,8 +40,29 @@ def show(model: nn.Module, views: Sequence[View], needed: Inputs) -> Outputs:
             for inside in view.inside:
                 changes.enter_context(hooked(model, inside.layer, functools.partial(_change_rows, inside, rows)))
             start = rows.stop
+        features = changes.enter_context(_features(model)) if needed.features else []
         logits = model(torch.cat([view.pictures for view in views]))
-    return needed.split(logits, [view.targets for view in views])
+    return needed.split(logits, [view.targets for view in views], features[0] if features else None)
+
+
+@contextmanager
+def _features(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Within the block, what the net's classifier is given by each pass."""
+    head = getattr(model, "head", None)
+    if not isinstance(head, nn.Module):
+        raise UserError(
+            f"{type(model).__name__} has no module `head` whose input would be its features: name its classifier so"
+        )
+    found: list[Tensor] = []
+
+    def keep(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        found.append(inputs[0])
+
+    handle = head.register_forward_pre_hook(keep)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def _change_rows(inside: Inside, rows: slice, features: Tensor) -> Tensor:

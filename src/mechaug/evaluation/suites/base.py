@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Int64
@@ -14,6 +14,8 @@ from mechaug.evaluation.predict import ask, check_batch_size
 from mechaug.evaluation.result import Cell, Figure, Grid, Measurement
 from mechaug.keys import Key
 from mechaug.types import Bytes, Image, Labels
+
+T = TypeVar("T")
 
 Tensors: TypeAlias = dict[str, Tensor]
 """What a part of a suite leaves: one value per picture, as a rule, under each name."""
@@ -57,15 +59,19 @@ class Kept:
 
     def __init__(self, budget: int) -> None:
         self._left = budget
-        self._kept: dict[tuple[object, ...], Bytes] = {}
+        self._kept: dict[tuple[object, ...], Any] = {}
 
     def get(self, place: tuple[object, ...], make: Callable[[], Bytes]) -> Bytes:
         """The pictures of a place, made if they are not there."""
+        return self.get_sized(place, make, Tensor.numel)
+
+    def get_sized(self, place: tuple[object, ...], make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """What belongs to a place, made if it is not there; `size` tells its bytes."""
         if place in self._kept:
             return self._kept[place]
         made = make()
-        if made.numel() <= self._left:
-            self._left -= made.numel()
+        if size(made) <= self._left:
+            self._left -= size(made)
             self._kept[place] = made
         return made
 

@@ -92,7 +92,12 @@ class Shift(Suite):
 
     def _load(self, part: str, target: Target) -> Shifted:
         source = sets_of(self.sources)[int(part.removeprefix("set-"))]
-        return load_shifted(source, target.outputs, target.pictures, self.pictures)
+        # Reading a set takes longer than showing it to a net, and the nets of a study all see the same.
+        return target.kept.get_sized(
+            (self, part),
+            lambda: load_shifted(source, target.outputs, target.pictures, self.pictures),
+            lambda found: found.pixels.numel(),
+        )
 
 
 @final
