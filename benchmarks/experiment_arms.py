@@ -6,42 +6,17 @@ from typing import Any, Final
 from mechaug import heuristics as h
 from mechaug import mechanisms as m
 from mechaug.heuristics.views import Augmentation
-from mechaug.mechanisms.base import Mechanism
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
 from mechaug.training.adversarial import WorstCase
 from mechaug.training.arms import without
 from mechaug.training.consistency import KL
 from mechaug.training.games import Hedge
+from mechaug.training.mechanistic import ALL, GROUPS, exposures, mixture, steps
 from mechaug.training.methods import Method, method
 from mechaug.training.nature import Nature
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
 
-OBJECT: Final = m.VIEWS["object"]
 CONSISTENT: Final = CrossEntropy("clean") + 12 * JSD(views=2)
-
-# What is seen of an object of 32 pixels, each strong enough to be seen and weak enough to keep the label.
-GEOMETRY: Final = (m.Viewpoint(), m.LensDistortion(view=OBJECT))
-LIGHT: Final = (m.Exposure(exposure_ev=(-2.5, 1.5)), m.Illuminant(), m.Shadow(), m.Falloff())
-AIR: Final = (m.Haze(visibility_m=(30.0, 500.0), distance_m=(10.0, 30.0), view=OBJECT), m.Snow(view=OBJECT))
-LENS: Final = (
-    m.Defocus(view=OBJECT), m.GaussianScale(scale_permille=(0.0, 40.0)), m.MotionBlur(view=OBJECT),
-    m.LateralChromatic(), m.Glare(view=OBJECT),
-)  # fmt: skip
-SENSOR: Final = (m.Sensor(iso=(400.0, 25600.0)), m.Demosaic())
-PROCESS: Final = (m.ToneCurve(), m.ColourMatrix(), m.WhiteBalance(), m.Sharpen())
-CODEC: Final = (m.Jpeg(), m.Rescale(), m.BitDepth())
-ALL: Final[tuple[Mechanism[Any], ...]] = (*GEOMETRY, *LIGHT, *AIR, *LENS, *SENSOR, *PROCESS, *CODEC)
-
-
-def steps(*options: Mechanism[Any]) -> Mechanism[Any]:
-    """One to three of the options, one after another."""
-    one = m.OneOf(*options)
-    return m.Chain(one, m.Maybe[Any](one, 2 / 3), m.Maybe[Any](one, 1 / 2))
-
-
-def mixture(*options: Mechanism[Any], branches: int = 1) -> m.Mix:
-    """Such chains as exposures of one film, and the picture itself."""
-    return m.Mix(*(steps(*options) for _ in range(branches)))
 
 
 def _arm(name: str, what: str, augmentation: Augmentation, objective: Objective = CONSISTENT) -> Method:
@@ -54,7 +29,6 @@ UNSEEN: Final = tuple(part for part in ALL if without(part, COMMON_CORRUPTIONS) 
 _CHAIN: Final = m.Chain(*(m.Maybe[Any](part, 0.2) for part in ALL))
 _MIX: Final = mixture(*ALL)
 _BAND: Final = m.Maybe[Any](m.BandDropout(), 0.25)
-_NOISE: Final = m.Maybe[Any](m.Sensor(iso=(1600.0, 25600.0)), 0.35)
 
 _ARMS = (
     method("flip-crop"),
@@ -70,8 +44,9 @@ _ARMS = (
     _arm("mix-jsd", "one chain of 1 to 3 of all mechanisms, mixed with the picture in linear light, JSD 12", _MIX),
     _arm("mix3-jsd", "three such chains mixed with the picture in linear light, JSD 12", mixture(*ALL, branches=3)),
     _arm("mix-band-jsd", "mix-jsd, then BandDropout on a quarter of the pictures", m.Chain(_MIX, _BAND)),
-    _arm("mix-noise-jsd", "mix-jsd, then the sensor's noise on a third of the pictures", m.Chain(_MIX, _NOISE)),
-    _arm("mix-noise-band-jsd", "mix-jsd, then noise, then BandDropout", m.Chain(_MIX, _NOISE, _BAND)),
+    method("exposures-jsd"),
+    _arm("mix-noise-band-jsd", "exposures-jsd, then BandDropout on a quarter of the pictures",
+         m.Chain(exposures(), _BAND)),
     _arm("mix-kl", "mix-jsd with 6 × KL and a stopped gradient in the place of the JSD", _MIX,
          CrossEntropy("all") + 6 * KL(views=1)),
     _arm("mix-all", "mix-jsd's pictures with cross-entropy on the clean picture and one view", _MIX,
@@ -80,7 +55,7 @@ _ARMS = (
     _arm("mix-worst", "cross-entropy on the clean picture and on the worst of three draws of mix-jsd's chain",
          WorstCase(_MIX, steps=0, draws=3), CrossEntropy("all")),
     _arm("mix-nature", "nature picks a group of mechanisms by Hedge on excess risk; cross-entropy on clean and view",
-         Nature(*(mixture(*group) for group in (GEOMETRY, LIGHT, AIR, LENS, SENSOR, PROCESS, CODEC)),
+         Nature(*(mixture(*group) for group in GROUPS),
                 player=Hedge(rate=0.1)), CrossEntropy("all")),
 )  # fmt: skip
 

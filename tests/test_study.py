@@ -27,6 +27,7 @@ SIZES = [
     "3",
 ]
 TINY = ["study", "--methods", "flip-crop", "camera-jsd", "--seeds", "0", "1", *SIZES, "--checkpoint-seconds", "0.2"]
+TINY += ["--data-name", "Signs, a few"]
 
 
 def start(out: Path) -> "subprocess.Popen[str]":
@@ -72,6 +73,7 @@ def test_study_leaves_everything_it_promises(undisturbed: tuple[Path, Result]) -
     assert (out / "config.json").is_file()
     page = (out / "report.html").read_text()
     assert "Camera + JSD" in page
+    assert result.data.name == "Signs, a few" and "Signs, a few" in page
     assert "defocus" in page
     assert all((out / picture.file).is_file() for picture in result.gallery)
     assert not list(out.rglob("*.tmp"))
@@ -79,7 +81,7 @@ def test_study_leaves_everything_it_promises(undisturbed: tuple[Path, Result]) -
 
 def test_result_names_the_command_that_makes_it_again(undisturbed: tuple[Path, Result]) -> None:
     _, result = undisturbed
-    assert result.command.startswith("mechaug study --out ")
+    assert result.command.startswith("mechaug study --data-name ")
     for word in ("--methods flip-crop camera-jsd", "--seeds 0 1", "--train-size 400", "--epochs 3"):
         assert word in result.command
 

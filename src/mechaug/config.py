@@ -32,6 +32,7 @@ class StudyConfig:
         image_size: side of the pictures; None for their own.
         skip_bad: leave out pictures that cannot be read.
         flips: whether a mirrored picture keeps its label.
+        data_name: what the pictures are called in the result; empty for the source's own name.
         mixing_set: folder of the pictures that PixMix and IPMix mix in; empty for fractals that are drawn.
         device: where everything runs.
         overlap_draws: of each augmentation, for its distance from the corruptions; 0 measures none.
@@ -55,6 +56,7 @@ class StudyConfig:
     image_size: int | None = None
     skip_bad: bool = False
     flips: bool = True
+    data_name: str = ""
     mixing_set: str = ""
     device: str = "cpu"
     overlap_draws: int = 0

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written under a temporary name, flushed to the disk, then renamed."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -25,6 +26,22 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def check_place(path: Path) -> None:
+    """Find out whether a file can be written, without leaving a trace: before the work that it is to hold.
+
+    Raises:
+        OSError: it cannot: its folder is a file or may not be written, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    probe = folder / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    probe.touch(exist_ok=False)
+    probe.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -267,11 +267,12 @@ def make_result(
 
 
 def load_data(config: StudyConfig) -> DataSet:
-    """The pictures of a configuration."""
-    return load(
+    """The pictures of a configuration, under the name that it gives them."""
+    data = load(
         config.data, image_size=config.image_size, train_size=config.train_size, test_size=config.test_size,
         skip_bad=config.skip_bad,
     )  # fmt: skip
+    return replace(data, name=config.data_name) if config.data_name else data
 
 
 @contextlib.contextmanager

@@ -101,7 +101,7 @@ def run_honest(
         own = folder / name
         return run_study(
             config, own, command=command, watch=watch, checkpoint_seconds=checkpoint_seconds,
-            title=f"{config.data.partition(':')[0]}, the net “{config.recipe.net}”: {title}",
+            title=f"{config.data_name or config.data.partition(':')[0]}, the net “{config.recipe.net}”: {title}",
             judge=lambda result: honest.judge(result, own), spread=spread,
         )  # fmt: skip
 

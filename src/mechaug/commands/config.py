@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def study_config(
     data: str, given: Training, *, methods: tuple[str, ...], seeds: tuple[int, ...], suites: "tuple[Suite, ...]",
-    test_size: int | None, overlap_draws: int = 0,
+    test_size: int | None, overlap_draws: int = 0, data_name: str = "",
 ) -> "StudyConfig":  # fmt: skip
     """The configuration of a study, with the recipe that suits the data where nothing else is given.
 
@@ -44,6 +44,7 @@ def study_config(
     return StudyConfig(
         data=data, methods=methods, seeds=seeds, recipe=recipe, suites=suites, train_size=given.train_size,
         test_size=test_size, image_size=given.image_size, skip_bad=given.skip_bad, device=device,
+        data_name=data_name,
         mixing_set=given.mixing_set, start="" if given.start is None else str(given.start),
         overlap_draws=overlap_draws,
         flips=given.flips == "yes" or (given.flips == "auto" and not data.startswith("signs")),

@@ -37,6 +37,9 @@ class Study:
     data: str = "signs"
     """Pictures: signs (embedded), signs:RHO (tied to its illuminant by RHO), cifar10:PATH, folder:PATH, npz:FILE or
     npy:FOLDER."""
+    data_name: str = ""
+    """What the pictures are called on the page, where they are not what their source is known for: a copy that went
+    through another codec, or a part of them."""
     out: Path = Path("runs/study")
     """Folder of the study; started again with the same options, it goes on where it stopped."""
     methods: Names = None
@@ -84,7 +87,7 @@ class Study:
             self.data, self.training, methods=_given(self.methods, METHODS) if honest is None else honest.methods,
             seeds=_given(self.seeds, (0,) if honest is None else SEEDS),
             suites=choose_suites(suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
-            test_size=self.test_size, overlap_draws=self.overlap_draws,
+            test_size=self.test_size, overlap_draws=self.overlap_draws, data_name=self.data_name,
         )  # fmt: skip
         with Line() as line:
             found = self._results(config, honest, line)

@@ -31,18 +31,22 @@ class Batch:
         labels: of the pictures.
         classes: how many classes there are: the width of soft labels.
         key: one per picture.
+        ready: augmented views that were made before the step; empty where the step makes its own.
     """
 
     pictures: Image
     labels: Labels
     classes: int
     key: Key
+    ready: tuple[Image, ...] = ()
 
     def parts(self, count: int) -> Iterator["Batch"]:
         """The batch in so many parts of about one size, one after another."""
         for rows in torch.arange(len(self.labels)).tensor_split(count):
             some = slice(int(rows[0]), int(rows[-1]) + 1)
-            yield Batch(self.pictures[some], self.labels[some], self.classes, self.key.rows(rows.to(self.key.device)))
+            key = self.key.rows(rows.to(self.key.device))
+            ready = tuple(view[some] for view in self.ready)
+            yield Batch(self.pictures[some], self.labels[some], self.classes, key, ready)
 
 
 @dataclass(frozen=True)

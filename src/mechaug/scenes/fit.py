@@ -17,7 +17,7 @@ from mechaug.scenes.estimators.base import Estimate
 from mechaug.scenes.estimators.exif import TAGS
 from mechaug.scenes.estimators.measures import Measures
 from mechaug.scenes.fit_folder import Folder, measure_folder
-from mechaug.scenes.fit_reference import PHOTOGRAPHS, Reference, error_of_mean
+from mechaug.scenes.fit_reference import PHOTOGRAPHS, Reference, error_of_mean, reference_of
 from mechaug.scenes.fit_variable import Fitted, fit_exact, fit_haze, fit_measured, fit_read_noise
 from mechaug.scenes.roots import Sometimes
 from mechaug.scenes.scene import Scene
@@ -63,7 +63,7 @@ class Fit:
 
 
 def fit_folder(
-    path: Path, *, reference: Reference = PHOTOGRAPHS, limit: int | None = None, watch: Watch | None = None
+    path: Path | str, *, reference: Reference = PHOTOGRAPHS, limit: int | None = None, watch: Watch | None = None
 ) -> Fit:
     """Fit a scene to the photographs of a folder and of those in it.
 
@@ -76,7 +76,22 @@ def fit_folder(
     Raises:
         UserError: there is no such folder, or no picture in it can be read.
     """
-    return fit_measures(measure_folder(path, limit=limit, watch=watch or Silent()), reference)
+    return fit_measures(measure_folder(Path(path), limit=limit, watch=watch or Silent()), reference)
+
+
+def reference_folder(path: Path | str, *, limit: int | None = None, watch: Watch | None = None) -> Reference:
+    """The pictures of a folder as what others are compared with.
+
+    Args:
+        path: the folder; best, of the pictures that are to be augmented.
+        limit: look at so many pictures at most, from all over the folder.
+        watch: told of progress.
+
+    Raises:
+        UserError: there is no such folder, no picture in it can be read, or too few.
+    """
+    folder = measure_folder(Path(path), limit=limit, watch=watch or Silent())
+    return reference_of(folder.measures, f"the pictures in {path}")
 
 
 def fit_measures(folder: Folder, reference: Reference = PHOTOGRAPHS) -> Fit:

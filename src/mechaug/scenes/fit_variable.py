@@ -216,6 +216,8 @@ def _too_few(estimates: Sequence[Estimate]) -> str:
     # Reasons differ in their figures.
     reasons = Counter(_without_figures(e.reason) for e in estimates if not e.identified)
     common = reasons.most_common(1)[0][0]
+    if known == 0 and len(reasons) == 1 and len({e.reason for e in estimates}) == 1:
+        return f"None of {len(estimates)} pictures has a value: {estimates[0].reason}."
     example = next(e.reason for e in estimates if not e.identified and _without_figures(e.reason) == common)
     return (
         f"{known} of {len(estimates)} pictures have a value. Of the others, {reasons[common]} for this reason, here "

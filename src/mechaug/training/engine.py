@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
-from mechaug.heuristics.views import Augmentation, Batch, Remembering, ViewMaker
-from mechaug.keys import Key
+from mechaug.heuristics.views import Augmentation, Remembering, ViewMaker
+from mechaug.training.batches import Batches
 from mechaug.training.checkpoint import Progress, load_checkpoint, load_good, save_checkpoint, save_good
 from mechaug.training.dual_norm import dual, ordinary_state, single
 from mechaug.training.objectives import Objective
@@ -28,7 +28,6 @@ from mechaug.training.steps import NOTHING, Extras, descend
 from mechaug.training.team import ALONE, Team
 from mechaug.training.tracking import read_metrics, write_metrics
 from mechaug.training.views import in_precision
-from mechaug.types import Bytes
 from mechaug.watch import Silent, Watch
 
 GOOD = "good.safetensors"
@@ -125,7 +124,6 @@ def fit(
     classes = _count_outputs(model, data, device)
     if extras.two_norms:
         dual(model)
-    pixels = _near(data.pixels, device)
     optimiser = _optimiser(model, recipe)
     if isinstance(augmentation, Remembering):
         augmentation = augmentation.fresh()
@@ -139,10 +137,11 @@ def fit(
         records = read_metrics(folder / "metrics.jsonl", up_to_step=done.step)
     good, note = (load_good(folder / GOOD, config) if folder is not None and extras.guard else None), ""
 
-    per_epoch = len(data) // recipe.batch_size
+    batches = Batches(
+        data, classes, augmentation, objective.inputs.views, recipe, seed=seed, device=device, team=team
+    )  # fmt: skip
     loss_sum = torch.tensor(done.epoch_loss, dtype=torch.float64, device=device)
     started, saved = time.perf_counter() - done.seconds, time.perf_counter()
-    order, order_epoch = torch.empty(0, dtype=torch.int64), -1
     watch.begin("training", total * recipe.batch_size, "pictures")
     watch.advance(done.step * recipe.batch_size)
 
@@ -163,21 +162,11 @@ def fit(
     precision = "bfloat16" if resolve_precision(recipe.precision, device) == "bfloat16" else "float32"
     with _stop_requests() as stop, in_precision(model, precision, device):
         for step in range(done.step, total):
-            epoch, place = divmod(step, per_epoch)
-            if epoch != order_epoch:
-                order, order_epoch = Key(seed).fold("order").fold(epoch).permutation(len(data)), epoch
-            first = place // replays * recipe.batch_size
-            rows = team.share(order[first : first + recipe.batch_size])
+            epoch, place = divmod(step, batches.per_epoch)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(step, total)
-            # A few numbers are drawn faster on the CPU than on an accelerator, which then need not be waited for.
-            key = Key(seed).fold("augmentation").at(data.index[rows], epoch=epoch)
-            pictures = pixels[rows.to(pixels.device)].to(device).float() / 255
-            if recipe.base is not None:
-                pictures = recipe.base(pictures, key.fold("base"))
-            batch = Batch(pictures, data.labels[rows].to(device), classes, key)
             optimiser.zero_grad(set_to_none=True)
-            loss = descend(model, objective, batch, augmentation, parts=recipe.accumulate, extras=extras)
+            loss = descend(model, objective, batches.at(step), augmentation, parts=recipe.accumulate, extras=extras)
             loss, stopped, late = team.average(
                 model, loss, torch.tensor(float(stop.is_set())), torch.tensor(time.perf_counter() - saved)
             )
@@ -185,7 +174,7 @@ def fit(
             _update_average(average, model, recipe.ema, step)
             loss_sum += loss
             done_steps = step + 1
-            ends = place + 1 == per_epoch or done_steps == total
+            ends = place + 1 == batches.per_epoch or done_steps == total
             if done_steps % CHECK_EVERY == 0 or ends:
                 _check_finite("loss", loss_sum, done_steps, folder)
             watch.advance(recipe.batch_size, f"loss {loss_sum.item() / (place + 1):.3f}" if place % 5 == 0 else "")
@@ -232,13 +221,6 @@ def resolve_precision(precision: Precision, device: torch.device | str) -> Preci
     device = torch.device(device)
     native = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
     return "bfloat16" if native else "float32"
-
-
-def _near(pixels: Bytes, device: torch.device) -> Bytes:
-    """Stored pictures on the device, where they take at most a quarter of what is free there."""
-    if device.type == "cuda" and pixels.numel() * 4 <= torch.cuda.mem_get_info(device)[0]:
-        return pixels.to(device)
-    return pixels
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

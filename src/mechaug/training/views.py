@@ -20,6 +20,9 @@ def make_views(model: nn.Module, batch: Batch, augmentation: Augmentation | None
     """
     if isinstance(augmentation, ViewMaker):
         return augmentation.views(model, batch, clean=needed.clean, count=needed.views)
+    if batch.ready:
+        plain = (View(batch.pictures, batch.labels),) if needed.clean else ()
+        return plain + tuple(View(pictures, batch.labels) for pictures in batch.ready)
     if augmentation is None:
         return in_turn(batch, lambda _: View(batch.pictures, batch.labels), clean=needed.clean, count=0)
     mechanism = augmentation

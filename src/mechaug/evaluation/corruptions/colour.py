@@ -56,7 +56,8 @@ def _to_hsv(x: Float[Tensor, "b 3 h w"]) -> tuple[Plane, Plane, Plane]:
     hue = torch.where(
         blue == value, 4 + (red - green) / safe, torch.where(green == value, 2 + (blue - red) / safe, hue)
     )
-    hue = torch.where(spread > 0, (hue / 6).remainder(1), 0.0)
+    # Not by a number, for the same reason as in `unit`.
+    hue = torch.where(spread > 0, (hue / hue.new_full((), 6)).remainder(1), 0.0)
     return hue, torch.where(spread > 0, spread / torch.where(value > 0, value, 1.0), 0.0), value
 
 

@@ -19,8 +19,10 @@ Levels: TypeAlias = Float[Tensor, "b c h w"]
 
 
 def unit(pictures: Bytes, dtype: torch.dtype) -> Image:
-    """Stored values over 255."""
-    return pictures.to(dtype).div_(255)
+    """Stored values over 255, to the last bit on every device."""
+    x = pictures.to(dtype)
+    # By a number, CUDA multiplies with the inverse, which is off in the last bit.
+    return x.div_(x.new_full((), 255))
 
 
 def store(levels: Float[Tensor, "..."], *, rounded: bool = False) -> Tensor:
