@@ -112,7 +112,9 @@ def test_the_command_writes_a_scene_and_its_page(
     assert read_scene(out).names[:3] == ("cast_mired", "visibility_m", "scale_permille")
     assert out.with_suffix(".html").is_file()
     table = " ".join(re.sub(r"[│┃]", " ", said).split())
-    assert "not identified" in table and "quality" in table and "skipped: " in table and str(out) in said
+    assert "not identified" in table and "quality" in table and str(out) in said
+    # One damaged file and one absurd entry: named, and the rest is fitted.
+    assert "bad.jpg cannot be read" in table and "iso = 0" in table and "30 pictures measured, 1 that" in table
     code, _, complaint = run(capsys, "fit", str(folder), "-o", str(out), "--reference", str(folder), "--limit", "25")
     assert code == 0, complaint
     assert f"the pictures in {folder}" in Page(out.with_suffix(".html")).text
