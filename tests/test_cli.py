@@ -246,3 +246,5 @@ def test_help_is_quick_and_says_what_to_do() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "mechaug study" in done.stdout
+    named = cli.__doc__.split("`")[1].removeprefix("mechaug ").split(" | ")  # type: ignore[union-attr]
+    assert "fit" in named and all(name in done.stdout for name in named)

@@ -57,7 +57,7 @@ class Span:
     high: float
     scale: Scale
 
-    def place(self, value: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    def place(self, value: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """Where values lie, 0 at the low end and 1 at the high one."""
         low, high = self._on(np.array([self.low, self.high]))
         return (self._on(value) - low) / (high - low)
@@ -67,7 +67,7 @@ class Span:
         low, high = self._on(np.array([self.low, self.high]))
         return float(deviation / (high - low))
 
-    def _on(self, value: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    def _on(self, value: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         return np.log(np.maximum(value, 1e-300)) if self.scale == "log" else np.asarray(value, dtype=float)
 
 
@@ -151,7 +151,7 @@ def histogram(title: str, unit: str, values: Sequence[float], curves: Sequence[C
         label = f"{100 * count * step:g} %"
         body.append(f'<text class="muted" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for value in ticks(span):
-        x = across(float(span.place(np.array(value))))
+        x = across(float(span.place(np.array([value]))[0]))
         body.append(f'<path class="grid" d="M{x:.1f} {_BOTTOM}v5"/>')
         body.append(f'<text class="muted" x="{x:.1f}" y="{_BOTTOM + 18}" text-anchor="middle">{_number(value)}</text>')
     body.append(

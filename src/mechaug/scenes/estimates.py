@@ -17,6 +17,16 @@ VALID_EV: Final = (-4.0, 2.0)
 VALID_BLUR_PX: Final = (0.3, 12.0)
 """Standard deviations of blur."""
 
+_JOINED: Final = 1 / 3
+"""Wide blur joins edges that the reference tells apart, so that pictures differ more: by so much more for every square
+pixel. From 0 to 4 square pixels photographs differ by 0.35 to 0.83."""
+
+BLUR_DOUBT: Final = 0.2
+"""How well the error of a blur is known, as a share of it: it differs between sets of pictures, and with the blur."""
+
+_OF_EDGES: Final = 0.1
+"""Of a blur's variance: how well a picture's edges tell it under noise and compression, on dead leaves."""
+
 VALID_VEIL: Final = (0.05, 0.95)
 """1 − t: outside there is no haze to be seen, or nothing else."""
 
@@ -85,15 +95,19 @@ def scale_permille(measures: Measures, reference: Reference) -> Estimate:
     size = 2.0**edges.halvings
     middle, spread = reference.edge_px2
     variance = (edges.variance_px2 / size**2 - middle) / GAIN
-    # Wide blur joins edges that the reference tells apart, so that pictures differ more: by half as much again for
-    # every square pixel, in dead leaves and in photographs.
-    error = spread * (1 + 0.5 * max(variance, 0.0)) / GAIN
+    # The median of some hundred edges has an error of its own, which is what is left where the reference's pictures are
+    # all alike.
+    share = spread / GAIN
+    error = math.hypot(share * (1 + _JOINED * max(variance, 0.0)), _OF_EDGES * max(variance, 0.0))
     if variance < 2 * error:
+        # The variance at which both are equal: what is less is never read as a value, whatever the picture.
+        slope = math.sqrt(1 - 4 * _OF_EDGES**2) - 2 * _JOINED * share
+        limit = math.sqrt(2 * share / slope) if slope > 0 else math.inf
         most = per_pixel * size * math.sqrt(max(variance, 0.0) + 2 * error)
         return missing(
             "scale_permille", "permille", "linear", (low, high),
             f"its edges are as sharp as those of {reference.name}, as far as these differ among each other",
-            within=(0.0, most), assumption=reference.assumption,
+            within=(0.0, most), assumption=reference.assumption, unread=(0.0, per_pixel * size * limit),
         )  # fmt: skip
     deviation = math.sqrt(variance)
     return known(
@@ -116,8 +130,9 @@ def visibility_m(measures: Measures, reference: Reference) -> Estimate:
             f"its darkest places are no lighter than those of 95 % of {reference.name}",
             within=(valid[1], math.inf), assumption=assumption,
         )  # fmt: skip
-    veil = (measures.veil - middle) / (1 - middle)
-    depth = -math.log1p(-min(veil, 0.999))
+    # A picture that is white all over is veiled by all there is.
+    veil = min((measures.veil - middle) / (1 - middle), 0.999)
+    depth = -math.log1p(-veil)
     # What differs between pictures of the reference, carried to the logarithm of the depth.
     error = (usual - middle) / 1.645 / ((1 - veil) * depth)
     return known(

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Final, final
 
 from mechaug import mechanisms as m
-from mechaug.scenes.estimates import HAZE_DISTANCE_M, estimates_of
+from mechaug.scenes.estimates import BLUR_DOUBT, HAZE_DISTANCE_M, estimates_of
 from mechaug.scenes.estimators.base import Estimate
 from mechaug.scenes.estimators.exif import TAGS
 from mechaug.scenes.estimators.measures import Measures
@@ -103,14 +103,14 @@ def fit_measures(folder: Folder, reference: Reference = PHOTOGRAPHS) -> Fit:
     for estimate in (estimate for row in rows for estimate in row):
         columns.setdefault(estimate.name, []).append(estimate)
 
-    def compared(name: str, spread: float) -> Fitted:
-        error = error_of_mean(spread, reference)
-        return fit_measured(PRIORS[name], columns[name], reference_error=error, doubt=reference.doubt)
+    def compared(name: str, spread: float, doubt: float = 0.0) -> Fitted:
+        error, doubt = error_of_mean(spread, reference), math.hypot(reference.doubt, doubt)
+        return fit_measured(PRIORS[name], columns[name], reference_error=error, doubt=doubt)
 
     variables = (
         compared("cast_mired", reference.mired[1]),
         fit_haze(PRIORS["visibility_m"], columns["visibility_m"], reference.name),
-        compared("scale_permille", 0.0),
+        compared("scale_permille", 0.0, BLUR_DOUBT),
         compared("exposure_ev", reference.log2_luminance[1]),
         fit_measured(PRIORS["white_e"], columns["white_e"]),
         read,

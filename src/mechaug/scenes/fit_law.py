@@ -26,6 +26,10 @@ _TAIL: Final = 2.0
 """Half-widths from the median at which values are held: beyond, scenes are odd rather than nuisances strong."""
 
 
+_LEFT: Final = 0.96
+"""Of a normal distribution's standard deviation, what is left when its values are held."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """One measurement of one picture.
@@ -129,14 +133,47 @@ def with_doubt(readings: Sequence[Reading], doubt: float) -> NormalFit:
     known = [reading for reading in readings if reading.is_value]
     values = iter(held(np.array([reading.value for reading in known])).tolist())
     kept = [replace(reading, value=next(values)) if reading.is_value else reading for reading in readings]
-    fit = fit_normal(kept)
+    fit = _between(kept, fit_normal(kept))
+    # What holding takes from a normal law's spread, and from errors that were found of a reference which was held too;
+    # but of values that are cut off by a bound it may take nothing.
+    fit = replace(fit, spread=fit.spread / _LEFT, spread_high=fit.spread_high / _LEFT)
     if doubt == 0:
         return fit
     # Both causes of doubt are independent, so that each need not go to its own end.
     most, least = 1 + math.sqrt(2) * doubt, max(1 - math.sqrt(2) * doubt, 0.0)
     low = fit_normal([replace(reading, error=reading.error * most) for reading in kept]).spread_low
     high = fit_normal([replace(reading, error=reading.error * least) for reading in kept]).spread_high
-    return replace(fit, spread_low=min(low, fit.spread_low), spread_high=max(high, fit.spread_high))
+    return replace(fit, spread_low=min(low, fit.spread_low), spread_high=max(high / _LEFT, fit.spread_high))
+
+
+def _between(readings: Sequence[Reading], beyond: NormalFit) -> NormalFit:
+    """The law where some readings are half-open bounds that the pictures' own values may well lie at.
+
+    `fit_normal` takes them to lie beyond as far as the law goes. That is right for a limit that was fixed beforehand;
+    but such a bound is often what a picture reads with something added, and then may be the value itself. The truth is
+    between both, and so is what is taken; the intervals hold those of both.
+
+    Args:
+        readings: the measurements.
+        beyond: their `fit_normal`.
+    """
+    open_ends = [r for r in readings if not r.is_value and math.isfinite(r.low) != math.isfinite(r.high)]
+    if not open_ends:
+        return beyond
+    typical = float(np.median([reading.error for reading in readings if reading.is_value]))
+
+    def at_its_end(r: Reading) -> Reading:
+        return Reading(r.low if math.isfinite(r.low) else r.high, typical) if r in open_ends else r
+
+    at = fit_normal([at_its_end(reading) for reading in readings])
+    return replace(
+        beyond,
+        mean=(at.mean + beyond.mean) / 2,
+        mean_error=max(at.mean_error, beyond.mean_error) + abs(at.mean - beyond.mean) / 2 / 1.96,
+        spread=(at.spread + beyond.spread) / 2,
+        spread_low=min(at.spread_low, beyond.spread_low),
+        spread_high=max(at.spread_high, beyond.spread_high),
+    )
 
 
 def without_errors(readings: Sequence[Reading], fit: NormalFit) -> Float[np.ndarray, "n"]:

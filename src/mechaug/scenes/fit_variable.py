@@ -234,7 +234,7 @@ def _without_figures(text: str) -> str:
 
 
 def _reading(estimate: Estimate) -> Reading:
-    low, high = estimate.within
+    low, high = estimate.within if estimate.unread is None else estimate.unread
     if estimate.scale == "log":
         low, high = (math.log(end) if end > 0 else -math.inf for end in (low, high))
     if estimate.value is None:

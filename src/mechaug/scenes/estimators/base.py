@@ -23,6 +23,9 @@ class Estimate:
         within: where there is no value: what can be said all the same, as the ends of a 95 % interval.
         assumption: what must hold for the value to mean what it says; empty if nothing is assumed.
         reason: why there is no value; empty where there is one.
+        unread: where there is no value because what would have been read lies beyond a fixed limit: the ends between
+            which it lies. A law is fitted through these, since `within` depends on the picture itself, which would
+            bias it. None where they are the same.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Estimate:
     within: tuple[float, float] = (-math.inf, math.inf)
     assumption: str = ""
     reason: str = ""
+    unread: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if (self.value is None) != bool(self.reason):
@@ -80,6 +84,7 @@ def known(
 def missing(
     name: str, unit: str, scale: Scale, valid: tuple[float, float], reason: str, *,
     within: tuple[float, float] = (-math.inf, math.inf), assumption: str = "",
+    unread: tuple[float, float] | None = None,
 ) -> Estimate:  # fmt: skip
     """A quantity without a value, and why."""
-    return Estimate(name, unit, None, math.nan, scale, valid, within, assumption, reason)
+    return Estimate(name, unit, None, math.nan, scale, valid, within, assumption, reason, unread)

@@ -155,7 +155,7 @@ def _blocks(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "b 3 8 8"]:
     return blocks[(lowest > 2.5 / 255) & (highest < 252.5 / 255)]
 
 
-def _quiet_blocks(coefficients: Float[Tensor, "b 8 8"], light: Float[Tensor, "b"]) -> list[Int64[Tensor, " rows"]]:
+def _quiet_blocks(coefficients: Float[Tensor, "b 8 8"], light: Float[Tensor, "b"]) -> list[Int64[Tensor, "_"]]:
     """The blocks of least low-frequency contrast, in groups of like brightness."""
     energy = coefficients[:, _LOW].square().sum(1)
     groups = max(1, min(_GROUPS, int(len(light) * _QUIET) // 12))
@@ -201,7 +201,7 @@ def _falling(middle: Float[Tensor, "sigmas"], high: Float[Tensor, "sigmas"]) -> 
     return ""
 
 
-def _few_or_uneven(groups: list[Float[Tensor, "b 8 8"]], steps: Int64[Tensor, "8 8"]) -> str:
+def _few_or_uneven(groups: list[Float[Tensor, "_ 8 8"]], steps: Int64[Tensor, "8 8"]) -> str:
     """Whether too few coefficients are left of the rounding, or some blocks have many more, in words; else empty.
 
     Noise leaves in each block of like brightness as many as chance says; texture leaves most to a few.
