@@ -5,7 +5,7 @@ The page needs no network and no script.
 
 import base64
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -55,7 +55,8 @@ class Card:
         law: what the scene draws it by, in words.
         error: of one picture, in words; empty where there is none to state.
         tried: the values for which the estimator was tried against known truth, in words.
-        beside: how many pictures have no value, and the commonest bound of these, in words; empty if all have one.
+        beside: how many pictures have no value, and what bounds these have, in words; empty if all have one.
+        bounded: whether a law is missing, and pictures without a value have a bound all the same.
     """
 
     fitted: Fitted
@@ -65,6 +66,7 @@ class Card:
     error: str
     tried: str
     beside: str
+    bounded: bool
 
 
 def cards(fit: Fit) -> tuple[Card, ...]:
@@ -147,7 +149,7 @@ def fit_table(fit: Fit) -> "Table":
             f"[bold]{fitted.variable.name}[/]\n[dim]{escape(card.title)}[/]",
             f"[{colours[fitted.status]}]{fitted.status}[/]",
             escape(card.law),
-            escape(fitted.text),
+            escape(fitted.text) + (f" [dim]{escape(card.beside)}.[/]" if card.bounded else ""),
         )
     return table
 
@@ -187,6 +189,7 @@ def _card(fitted: Fitted) -> Card:
         error=_deviation(float(np.median(errors)), fitted) if errors else "",
         tried="" if valid is None or exif else f"{_round(valid[0])} to {_round(valid[1])} {variable.unit}".rstrip(),
         beside=_beside(fitted),
+        bounded=fitted.status == "not identified" and any(_ends(fitted)),
     )
 
 
@@ -206,7 +209,7 @@ def _plot(fitted: Fitted, errors: list[float], *, exif: bool) -> str:
         # What haze there is was read by a threshold, so that no errors are to be added to it.
         if errors and not isinstance(variable.law, Sometimes):
             label = "fitted, with the errors of the measurements"
-            curves.append(Curve("expected", label, points, len(values) / len(fitted.estimates), tuple(errors)))
+            curves.append(Curve("expected", label, points, errors=tuple(errors)))
         curves.append(Curve("law", "fitted", points, share))
     title = TITLES.get(variable.name, variable.name)
     return histogram(title, variable.unit, values, curves, fitted.scale, len(fitted.estimates))
@@ -221,24 +224,24 @@ def _points(variable: Variable) -> tuple[Float[np.ndarray, "n"], float]:
 
 
 def _beside(fitted: Fitted) -> str:
-    without = [estimate for estimate in fitted.estimates if not estimate.identified]
+    without = sum(not estimate.identified for estimate in fitted.estimates)
     if not without:
         return ""
-    total = len(fitted.estimates)
-    return f"{len(without)} of {total} have no value, {', '.join(_bounds(fitted))}"
+    least, most = _ends(fitted)
+    bounds = [
+        f"{len(ends)} of them at {word} {_round(float(np.median(ends)))} {fitted.variable.unit}".rstrip()
+        for ends, word in ((least, "least"), (most, "most"))
+        if ends
+    ]
+    said = f"{', '.join(bounds)} (median bound)" if bounds else "and no bound either"
+    return f"{without} of {len(fitted.estimates)} have no value, {said}"
 
 
-def _bounds(fitted: Fitted) -> Iterator[str]:
-    """How many of the pictures without a value are bounded all the same, and how, in words."""
-    without = [estimate for estimate in fitted.estimates if not estimate.identified]
-    unit = fitted.variable.unit
-    above = [e.within[0] for e in without if math.isfinite(e.within[0]) and not math.isfinite(e.within[1])]
-    below = [e.within[1] for e in without if math.isfinite(e.within[1])]
-    for ends, word in ((above, "least"), (below, "most")):
-        if ends:
-            yield f"{len(ends)} of them at {word} {_round(float(np.median(ends)))} {unit}".rstrip() + " (median bound)"
-    if not above and not below:
-        yield "and no bound either"
+def _ends(fitted: Fitted) -> tuple[list[float], list[float]]:
+    """Of the pictures without a value: what each is at least, and what each is at most, where that is known."""
+    within = [estimate.within for estimate in fitted.estimates if not estimate.identified]
+    most = [high for _, high in within if math.isfinite(high)]
+    return [low for low, high in within if math.isfinite(low) and not math.isfinite(high)], most
 
 
 def _deviation(error: float, fitted: Fitted) -> str:

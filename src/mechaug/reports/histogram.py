@@ -15,8 +15,9 @@ from jaxtyping import Float
 
 from mechaug.laws import Scale
 
-BARS: Final = 26
-"""Bars along the axis: enough to see two peaks in 200 pictures, and few enough that chance is not drawn."""
+BARS: Final = 27
+"""Bars along the axis: enough to see two peaks in 200 pictures, and few enough that chance is not drawn; an odd number,
+so that a single value stands in the middle of one."""
 
 _WIDTH, _HEIGHT = 520.0, 190.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 510.0, 10.0, 150.0
