@@ -27,8 +27,8 @@ class AugMax(ViewMaker):
     The mix starts uniform in [0, 1] and the weights from a softmax of numbers that are; both then climb the
     cross-entropy by signs of its gradient, the net at rest. In the published default a picture climbs no further once
     the net has been wrong about it `patience` times. With `CrossEntropy("clean") + 10 * JSD(views=2)` it is the whole
-    method but for its normalisation: the published DuBIN is a second batch norm for these pictures, which a study's
-    method has, and an instance norm, which it has not.
+    method but for its normalisation: the published DuBIN is a second batch norm for these pictures, which the method
+    `augmax-dual` of a study has, and an instance norm, which none has.
 
     Args:
         steps: of the ascent: 5 by default in the published code, 10 in its examples on CIFAR.
@@ -52,7 +52,7 @@ class AugMax(ViewMaker):
         principle="Mixes AugMix's chains in the shares that the net under training likes least.",
         assumption="As AugMix; and the hardest mixture of harmless operations is still harmless.",
         needs="the net, the labels, and two further views with the Jensen–Shannon loss",
-        breaks="Training time; without its own instance norm, some clean accuracy.",
+        breaks="Training time; without its own normalisation layers, some clean accuracy.",
         labels="kept by hope",
         cost="Five forward and backward passes to find the shares, then three to train.",
         citation=Citation(
