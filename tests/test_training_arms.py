@@ -1,5 +1,7 @@
 """Arms: what is left has no relative where it must not, and is otherwise as it was."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,8 +11,10 @@ from mechaug.evaluation.corruptions import CORRUPTIONS
 from mechaug.keys import Key
 from mechaug.mechanisms import overlapping
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
+from mechaug.scenes.scene import Scene
+from mechaug.training.adversarial import WorstCase
 from mechaug.training.arms import FAMILIES, arm, without
-from mechaug.training.methods import method
+from mechaug.training.methods import METHODS, method
 
 CAMERA = m.presets.camera("object")
 
@@ -60,3 +64,40 @@ def test_arms_of_a_method() -> None:
             arm(camera, wrong)
     with pytest.raises(UserError, match="nothing is left"):
         arm(method("flip-crop"), "unseen")
+
+
+MECHANISTIC = [one.name for one in METHODS if one.family == "mechanism"]
+
+
+@pytest.mark.parametrize("name", MECHANISTIC)
+@pytest.mark.parametrize("which", ["unseen", *(f"no-{family}" for family in FAMILIES)])
+def test_no_arm_of_any_method_has_seen_what_it_must_not(name: str, which: str) -> None:
+    gone = set(COMMON_CORRUPTIONS) if which == "unseen" else set(FAMILIES[which.removeprefix("no-")])
+    assert set(method(name).sees) & gone or which != "unseen", "otherwise this test could not fail"
+    try:
+        left = arm(method(name), which)
+    except UserError as error:
+        assert "nothing is left" in str(error)
+        return
+    assert left.augmentation is not None and not set(left.sees) & gone
+    assert set(left.sees) <= set(method(name).sees)
+
+
+def test_a_scene_loses_stages_and_keeps_its_causes() -> None:
+    whole = method("scene").augmentation
+    left = arm(method("scene"), "no-noise").augmentation
+    assert isinstance(whole, Scene) and isinstance(left, Scene)
+    assert left.variables == whole.variables
+    assert 0 < len(left.chain.mechanisms) < len(whole.chain.mechanisms)
+    key = Key(3).at(torch.arange(5))
+    assert torch.equal(whole.sample(key).values, left.sample(key).values)
+
+
+def test_a_worst_case_without_ranges_is_the_worst_of_its_draws() -> None:
+    worst = method("worst-case").augmentation
+    assert isinstance(worst, WorstCase)
+    left = arm(method("worst-case"), "no-blur").augmentation
+    assert isinstance(left, WorstCase) and left.steps == worst.steps
+    fixed = m.Chain(m.Viewpoint(rotation_deg=5.0, log2_scale=0.0, shift_x=0.0, shift_y=0.0), m.Haze())
+    left = arm(replace(method("worst-case"), augmentation=replace(worst, mechanism=fixed)), "no-weather").augmentation
+    assert isinstance(left, WorstCase) and left.steps == 0

@@ -27,7 +27,8 @@ class AugMax(ViewMaker):
     The mix starts uniform in [0, 1] and the weights from a softmax of numbers that are; both then climb the
     cross-entropy by signs of its gradient, the net at rest. In the published default a picture climbs no further once
     the net has been wrong about it `patience` times. With `CrossEntropy("clean") + 10 * JSD(views=2)` it is the whole
-    method but for its normalisation layers (DuBIN), which nets here do not have.
+    method but for its normalisation: the published DuBIN is a second batch norm for these pictures, which the method
+    `augmax-dual` of a study has, and an instance norm, which none has.
 
     Args:
         steps: of the ascent: 5 by default in the published code, 10 in its examples on CIFAR.

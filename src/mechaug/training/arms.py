@@ -12,8 +12,11 @@ from typing import Any, Final
 from mechaug.errors import UserError
 from mechaug.heuristics.views import ViewMaker
 from mechaug.mechanisms.base import Mechanism
-from mechaug.mechanisms.compose import Chain, Maybe, Mix, OneOf
+from mechaug.mechanisms.box import Box
+from mechaug.mechanisms.compose import Chain, Maybe, Mix, OneOf, overlapping
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
+from mechaug.scenes.scene import Scene
+from mechaug.training.adversarial import WorstCase
 from mechaug.training.methods import Method, method
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -47,8 +50,13 @@ def without(mechanism: Mechanism[Any], corruptions: Collection[str]) -> Mechanis
             if not branches:
                 return None
             return Mix(*branches, concentration=mechanism.concentration, skip=mechanism.skip)
+        case Scene():
+            # What nothing reads any more is drawn all the same, so that every other draw stays.
+            chain = without(mechanism.chain, corruptions)
+            return Scene(mechanism.variables, chain) if isinstance(chain, Chain) else None
         case _:
-            return None if set(mechanism.overlaps) & set(corruptions) else mechanism
+            # With what it holds: a mechanism that cannot be taken apart goes as a whole.
+            return None if set(overlapping(mechanism)) & set(corruptions) else mechanism
 
 
 def arm(whole: Method, name: str) -> Method:
@@ -67,7 +75,12 @@ def arm(whole: Method, name: str) -> Method:
         raise UserError(f"there is no arm {name!r} of {whole.name}; the arms are {known}")
     gone = COMMON_CORRUPTIONS if name == "unseen" else FAMILIES[family]
     left = whole.augmentation
-    if isinstance(left, ViewMaker):
+    if isinstance(left, WorstCase):
+        rest = without(left.mechanism, gone)
+        # Where no range is left to climb in, the worst of the draws is.
+        steps = left.steps if rest is not None and Box(rest).names else 0
+        left = None if rest is None else replace(left, mechanism=rest, steps=steps)
+    elif isinstance(left, ViewMaker):
         left = None if set(left.overlaps) & set(gone) else left
     elif left is not None:
         left = without(left, gone)

@@ -90,8 +90,12 @@ METHODS: Final[tuple[Method, ...]] = (
     _alone("trivialaugment", h.TrivialAugmentWide()),
     _alone("augmix", h.AugMix()),
     _consistent("augmix-jsd", h.AugMix(), title="AugMix + JSD"),
-    # Published with a second batch norm for the pictures that are worst (and an instance norm, which is not here).
-    replace(_consistent("augmax", h.AugMax(), AUGMAX_WEIGHT), extras=Extras(two_norms=True)),
+    _consistent("augmax", h.AugMax(), AUGMAX_WEIGHT),
+    # As published but for the instance norm: the pictures that are worst have batch norms of their own.
+    replace(
+        _consistent("augmax-dual", h.AugMax(), AUGMAX_WEIGHT, title="AugMax, dual batch norm"),
+        extras=Extras(two_norms=True),
+    ),
     _alone("prime", h.Prime()),
     _consistent("prime-jsd", h.Prime(), title="PRIME + JSD"),
     _alone("randconv", h.RandConv()),
