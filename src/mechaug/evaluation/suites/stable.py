@@ -40,7 +40,9 @@ class Stable(Suite):
         return (
             f"how often the answer differs from the frame before, along {len(SEQUENCES)} slow changes of {FRAMES} "
             "frames (for noise: from the first frame), and how far the five likeliest classes move (Hendrycks & "
-            "Dietterich, ICLR 2019), on sequences made here: not the published files"
+            "Dietterich, ICLR 2019), on sequences made here: not the published files. The mean is not "
+            "normalised: the mean flip rate (mFR) against another model on the same pictures is what `mechaug compare` "
+            "gives"
         )
 
     def parts(self) -> tuple[str, ...]:
