@@ -1,6 +1,6 @@
-"""Write the README's figures from the committed result, and its picture from the code: `python benchmarks/readme.py`.
+"""Write the README's figures from the committed results, and its picture from the code: `python benchmarks/readme.py`.
 
-A test compares the README with what this makes of the result file, so that no figure can be typed.
+A test compares the README with what this makes of the result files, so that no figure can be typed.
 """
 
 from pathlib import Path
@@ -13,8 +13,10 @@ from mechaug.reports.findings import findings
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULT = ROOT / "benchmarks" / "results" / "0.1.0" / "signs" / "result.json"
+EXTERNAL = ROOT / "benchmarks" / "results" / "0.1.0" / "efficientnet-lite0" / "result.json"
 PICTURE = ROOT / "docs" / "images" / "sheet.jpg"
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->"
+EXTERNAL_BEGIN, EXTERNAL_END = "<!-- evaluation: begin -->\n", "<!-- evaluation: end -->"
 
 
 def figures(result: Result) -> str:
@@ -43,11 +45,42 @@ def figures(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_figures(readme: str, result: Result) -> str:
-    """The README with its block of figures made anew."""
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return before + BEGIN + figures(result) + END + after
+def external_figures(result: Result) -> str:
+    """The table of a model that was brought along, and the sentence under it, in Markdown."""
+    scores = result.methods[0].evaluation
+    rows: list[tuple[str, Measurement]] = [("clean accuracy", scores.clean)]
+    titles = {suite.name: suite.title for suite in result.suites}
+    if scores.corrupted:
+        rows.append((f"accuracy, {titles['c']}", scores.corrupted))
+    rows += [
+        (f"{titles[figure.suite]}: {figure.name}", figure.measurement)
+        for figure in scores.figures
+        if figure.unit == "%" and (figure.suite, figure.group) in SHOWN_FIGURES and "gap" not in figure.name
+    ]
+    if scores.attacked:
+        name = next(title for suite, title in titles.items() if suite in ("autoattack", "pgd"))
+        rows.append((f"accuracy under {name}", scores.attacked))
+    rows.append(("calibration error", scores.calibration_error))
+    lines = ["| measured | % | pictures |", "|---|---|---|"]
+    lines += [f"| {name} | {_cell(found)} | {found.count:,} |" for name, found in rows]
+    lines.append(
+        f"\n{result.net} on {result.data.name}, {result.data.width}×{result.data.height} pixels, over "
+        f"{result.data.outputs or len(result.data.classes):,} classes, with 95 % intervals over pictures. Made by "
+        f"`{result.command}`."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def with_figures(readme: str, result: Result, external: Result) -> str:
+    """The README with its blocks of figures made anew."""
+    for begin, end, made in (
+        (BEGIN, END, figures(result)),
+        (EXTERNAL_BEGIN, EXTERNAL_END, external_figures(external)),
+    ):
+        before, rest = readme.split(begin)
+        _, after = rest.split(end)
+        readme = before + begin + made + end + after
+    return readme
 
 
 def draw_picture() -> None:
@@ -67,6 +100,9 @@ def draw_picture() -> None:
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
 
+SHOWN_FIGURES = frozenset({("c", "Scores"), ("c-bar", "Scores"), ("stability", "")})
+"""The suites and headings whose figures the README shows of a model that was brought along."""
+
 SIGN_INDEX = 5
 SHOWN = (
     "Perspective", "Occlusion", "Illuminant", "Shadow", "Haze", "Snow", "Defocus", "MotionBlur", "Sensor", "ToneCurve",
@@ -81,5 +117,7 @@ def _cell(measured: Measurement | None) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_figures(README.read_text(encoding="utf-8"), read_result(RESULT)), encoding="utf-8")
+    README.write_text(
+        with_figures(README.read_text(encoding="utf-8"), read_result(RESULT), read_result(EXTERNAL)), encoding="utf-8"
+    )
     draw_picture()

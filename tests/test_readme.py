@@ -1,4 +1,4 @@
-"""The README's figures are those of the committed result, and its code runs."""
+"""The README's figures are those of the committed results, and its code runs."""
 
 import re
 import runpy
@@ -9,10 +9,10 @@ from mechaug.evaluation.result import read_result
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_figures_come_from_the_committed_result() -> None:
+def test_figures_come_from_the_committed_results() -> None:
     script = runpy.run_path(str(ROOT / "benchmarks" / "readme.py"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == script["with_figures"](readme, read_result(script["RESULT"]))
+    assert readme == script["with_figures"](readme, read_result(script["RESULT"]), read_result(script["EXTERNAL"]))
 
 
 def test_code_runs_as_printed() -> None:

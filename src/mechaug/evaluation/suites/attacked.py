@@ -74,7 +74,7 @@ class Attacked(Suite):
 
     def passes(self, target: Target) -> float:
         """Of PGD exactly; of AutoAttack when half of the pictures are left to the later attacks."""
-        count = min(self.pictures, len(target.pictures))
+        count = len(some(target.pictures, self.pictures))
         if self.attack == "pgd":
             return count * (2 + 3 * self.steps)
         if self.attack == "autoattack-rand":

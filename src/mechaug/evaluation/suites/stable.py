@@ -51,7 +51,7 @@ class Stable(Suite):
 
     def passes(self, target: Target) -> float:
         """One for each frame."""
-        return FRAMES * min(self.pictures, len(target.pictures))
+        return FRAMES * len(some(target.pictures, self.pictures))
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """Flips and distances of each picture, on the pictures that `some` chooses."""
