@@ -32,9 +32,8 @@ GOALS = {32: 9.0, 224: 4.0}
 BAR_GOAL = 50.0
 
 
-def pictures(source: str, size: int, count: int) -> Bytes:
-    """The first pictures of a test split, repeated if there are fewer."""
-    stored = load(source, image_size=size, train_size=0).test.pixels
+def pictures(stored: Bytes, count: int) -> Bytes:
+    """The first of some pictures, repeated if there are fewer."""
     return stored[torch.arange(count) % len(stored)]
 
 
@@ -54,7 +53,8 @@ def theirs(x: Bytes, name: str) -> Callable[[], object]:
 
 def measure(source: str, size: int, device: str, runs: int, peers: bool) -> dict[str, object]:
     """All corruptions at one size."""
-    own, few = pictures(source, size, OURS[size]), pictures(source, size, THEIRS[size])
+    data = load(source, image_size=size, train_size=0, test_size=500)
+    own, few = pictures(data.test.pixels, OURS[size]), pictures(data.test.pixels, THEIRS[size])
     rows = []
     for suite, names in (("C", NAMES), ("C, held out", EXTRA_NAMES), ("C̄", bar_names(profile_of(size, size)))):
         for name in names:
@@ -69,7 +69,7 @@ def measure(source: str, size: int, device: str, runs: int, peers: bool) -> dict
             print(f"{size:4d} {name:34s}", *(f"{key} {value:.3f}" for key, value in row.items() if key.endswith("_s")))
     totals = {suite: sum(row["mechaug_s"] for row in rows if row["suite"] == suite) for suite in ("C", "C̄")}
     result: dict[str, object] = {
-        "pictures": source, "ours_at_once": len(own), "theirs": len(few), "rows": rows,
+        "pictures": data.name, "ours_at_once": len(own), "theirs": len(few), "rows": rows,
         "total_s": {f"mechaug, {suite}": total for suite, total in totals.items()},
     }  # fmt: skip
     if peers:

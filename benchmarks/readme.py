@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 RESULT = ROOT / "benchmarks" / "results" / "0.1.0" / "signs" / "result.json"
 CONFOUNDING = RESULT.parents[1] / "confounding.json"
+EXTERNAL = ROOT / "benchmarks" / "results" / "0.1.0" / "efficientnet-lite0" / "result.json"
 PICTURE = ROOT / "docs" / "images" / "sheet.jpg"
 
 
@@ -65,10 +66,40 @@ def confounding(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def external_figures(result: Result) -> str:
+    """The table of a model that was brought along, and the sentence under it, in Markdown."""
+    scores = result.methods[0].evaluation
+    rows: list[tuple[str, Measurement]] = [("clean accuracy", scores.clean)]
+    titles = {suite.name: suite.title for suite in result.suites}
+    if scores.corrupted:
+        rows.append((f"accuracy, {titles['c']}", scores.corrupted))
+    rows += [
+        (f"{titles[figure.suite]}: {figure.name}", figure.measurement)
+        for figure in scores.figures
+        if figure.unit == "%" and (figure.suite, figure.group) in SHOWN_FIGURES and "gap" not in figure.name
+    ]
+    if scores.attacked:
+        name = next(title for suite, title in titles.items() if suite in ("autoattack", "pgd"))
+        rows.append((f"accuracy under {name}", scores.attacked))
+    rows.append(("calibration error", scores.calibration_error))
+    lines = ["| measured | % | pictures |", "|---|---|---|"]
+    lines += [f"| {name} | {_cell(found)} | {found.count:,} |" for name, found in rows]
+    lines.append(
+        f"\n{result.net} on {result.data.name}, {result.data.width}×{result.data.height} pixels, over "
+        f"{result.data.outputs or len(result.data.classes):,} classes, with 95 % intervals over pictures. Made by "
+        f"`{result.command}`."
+    )
+    return "\n".join(lines) + "\n"
+
+
 def with_figures(readme: str) -> str:
     """The README with its blocks of figures made anew."""
     record = json.loads(CONFOUNDING.read_text(encoding="utf-8"))
-    for name, text in (("figures", figures(read_result(RESULT))), ("confounding", confounding(record))):
+    for name, text in (
+        ("figures", figures(read_result(RESULT))),
+        ("confounding", confounding(record)),
+        ("evaluation", external_figures(read_result(EXTERNAL))),
+    ):
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         before, rest = readme.split(begin)
         _, after = rest.split(end)
@@ -92,6 +123,9 @@ def draw_picture() -> None:
     drawn = sheet(photograph, shown, columns=6, key=Key(seed=0), first_only=True)
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
+
+SHOWN_FIGURES = frozenset({("c", "Scores"), ("c-bar", "Scores"), ("stability", "")})
+"""The suites and headings whose figures the README shows of a model that was brought along."""
 
 SIGN_INDEX = 5
 SHOWN = (

@@ -1,5 +1,6 @@
 """`mechaug evaluate` and `mechaug compare` for real: kills, merges, and what does not fit."""
 
+import functools
 import json
 import os
 import signal
@@ -18,9 +19,11 @@ from PIL import Image
 from mechaug import cli, spec
 from mechaug.config import EvaluationConfig
 from mechaug.errors import UserError
-from mechaug.evaluation.pairs import compare_sides, read_side
+from mechaug.evaluation.attacks_auto import randomised
+from mechaug.evaluation.pairs import Side, compare_sides, flip_rate, read_side
 from mechaug.evaluation.result import Result, read_result, write_result
 from mechaug.evaluation.suites import Limits, choose_suites
+from mechaug.evaluation.suites.stable import Stable
 from mechaug.job import evaluate_model
 
 LIST = ["--suites", "clean", "c", "pgd", "calibration"]
@@ -49,6 +52,41 @@ def turned() -> torch.nn.Module:
 
 def probabilities() -> torch.nn.Module:
     return torch.nn.Sequential(colours(), torch.nn.Softmax(1))
+
+
+def unsure() -> torch.nn.Module:
+    return torch.nn.Sequential(colours(), torch.nn.Threshold(1e9, float("nan")))
+
+
+def half() -> torch.nn.Module:
+    return colours().half()
+
+
+class Elsewhere(torch.nn.Module):
+    """Keeps a tensor that `to` does not move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.scale = colours(), torch.ones(3, 1, 1, device="meta")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x * self.scale)
+
+
+def seven() -> torch.nn.Module:
+    return torch.nn.Sequential(colours(), torch.nn.Linear(10, 7))
+
+
+class Shaken(torch.nn.Module):
+    """Answers differently every time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.draws = colours(), torch.Generator().manual_seed(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = self.net(x)
+        return logits + torch.randn(logits.shape, generator=self.draws)
 
 
 def start(out: Path, *options: str, model: str = "test_evaluate:colours") -> "subprocess.Popen[str]":
@@ -174,6 +212,30 @@ def test_two_results_are_compared_picture_by_picture(tmp_path: Path, capsys: pyt
     assert "60 pictures" in capsys.readouterr().out
 
 
+def test_the_mean_flip_rate_has_a_baseline(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = Stable(20)
+
+    def side(title: str, share: float, **special: float) -> Side:
+        flips = {part: {"flips": torch.full((20,), special.get(part, share))} for part in suite.parts()}
+        return Side(title, {"stability": suite}, [{"stability": flips}], "the same")
+
+    count = len(suite.parts())
+    sides = {"better": side("better", 0.1), "base": side("base", 0.2, snow=0.1), "still": side("still", 0.2, tilt=0.0)}
+    assert flip_rate(sides["better"], sides["base"]) == pytest.approx((0.5 * (count - 1) + 1) / count)
+    assert flip_rate(sides["base"], sides["base"]) == pytest.approx(1.0)
+    with pytest.raises(UserError, match="never flips along tilt"):
+        flip_rate(sides["better"], sides["still"])
+    assert flip_rate(sides["base"], replace(sides["base"], suites={})) is None
+    fewer = replace(sides["base"], suites={"stability": Stable(10)})
+    assert flip_rate(sides["base"], fewer) is None, "measured with other settings"
+    monkeypatch.setattr("mechaug.evaluation.pairs.read_side", sides.__getitem__)
+    for baseline, said in (("base", "with base as the baseline: 0.545"), ("still", "mean flip rate is not defined")):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["compare", "better", baseline])
+        assert stop.value.code == 0
+        assert said in capsys.readouterr().out
+
+
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     evaluate(tmp_path / "a", ["clean"])
     config = EvaluationConfig("test_evaluate:colours", "signs", choose_suites(["clean"]), test_size=50)
@@ -197,9 +259,20 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
 # Bad input
 
 
-def test_a_model_that_returns_probabilities(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    said = refused(capsys, "evaluate", "--model", "test_evaluate:probabilities", "--out", str(tmp_path / "o"), *SIZES)
-    assert "leave its last softmax out" in said
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("probabilities", "leave its last softmax out"),
+        ("unsure", "not finite"),
+        ("half", "return model.float()"),
+        ("Elsewhere", "stays on another device than cpu: register its tensors as buffers"),
+        ("seven", "the model has 7 outputs, and the data has 10 classes"),
+    ],
+)
+def test_a_model_that_does_not_fit(capsys: pytest.CaptureFixture[str], tmp_path: Path, model: str, said: str) -> None:
+    out = tmp_path / "o"
+    assert said in refused(capsys, "evaluate", "--model", f"test_evaluate:{model}", "--out", str(out), *SIZES)
+    assert not (out / "result.json").exists()
 
 
 def test_a_folder_whose_classes_do_not_match(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -226,6 +299,7 @@ def test_a_folder_whose_classes_do_not_match(capsys: pytest.CaptureFixture[str],
     ("options", "named"),
     [
         (["--suites", "everything"], "choose from clean, c, "),
+        (["--suites", "clean", "c_bar"], "there is no suite 'c_bar'"),
         (["--severities", "6"], "--severities"),
         (["--corrupt-size", "0"], "--corrupt-size"),
         (["--epsilon", "-1"], "--epsilon"),
@@ -251,6 +325,27 @@ def test_a_corrupt_npy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     assert "x_test.npy cannot be read as .npy" in refused(
         capsys, "evaluate", "--model", "test_evaluate:colours", *options
     )
+
+
+def test_a_corrupt_npy_of_corrupted_pictures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "gaussian_noise.npy").write_bytes(b"\x93NUMPY garbage")
+    np.save(folder / "labels.npy", np.zeros(300, np.int64))
+    options = ["--suites", "c", "--corrupted-from", str(folder), "--test-size", "60", "--out", str(tmp_path / "o")]
+    said = refused(capsys, "evaluate", "--model", "test_evaluate:colours", *options)
+    assert "gaussian_noise.npy cannot be read" in said and "fetch or make it again" in said
+
+
+def test_a_randomised_model_is_told_of_the_version_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = functools.partial(randomised, steps=3, draws=2)
+    monkeypatch.setattr("mechaug.evaluation.suites.attacked.randomised", quick)
+    shaken = evaluate(tmp_path, ["autoattack-rand"], model="test_evaluate:Shaken").methods[0].evaluation
+    assert [f.name for f in shaken.figures if f.suite == "autoattack-rand"] == [
+        "accuracy on the same pictures, clean", "accuracy after APGD-CE", "accuracy after APGD-DLR",
+    ]  # fmt: skip
+    assert any("it is randomised" in caution for caution in shaken.cautions)
+    assert shaken.attacked is not None and shaken.attacked.value <= shaken.clean.value
 
 
 def test_groups_are_given_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from mechaug.evaluation.attacks_apgd import (
     likeliest_others,
     targeted_dlr_gain,
 )
-from mechaug.evaluation.attacks_auto import auto_attack, cautions, standard
+from mechaug.evaluation.attacks_auto import auto_attack, cautions, randomised, standard
 from mechaug.evaluation.attacks_fab import TargetedFab, nearest_wrong, onto_plane
 from mechaug.evaluation.attacks_square import Square, square_side
 from mechaug.keys import Key
@@ -292,6 +292,40 @@ class TestAutoAttack:
                 return super().forward(x) + 0.1 * torch.randn(5, generator=self.draws)
 
         assert set(self.doubts(Noisy())) == {"random"}
+
+    def test_the_version_for_randomised_models(self):
+        first, second = randomised()
+        assert (first.name, second.name) == ("APGD-CE", "APGD-DLR")
+        assert {(one.steps, one.draws) for one in (first, second)} == {(100, 20)}
+        assert {attack.epsilon for attack in randomised(4 / 255)} == {4 / 255}
+
+    def test_averaging_finds_what_single_answers_hide(self):
+        class Shaken(Linear):
+            """Each answer is by other weights; their mean is linear, so that the worst case is known."""
+
+            def __init__(self):
+                super().__init__()
+                self.draws = torch.Generator().manual_seed(0)
+
+            def forward(self, x):
+                shake = 6 * torch.randn(self.weight.shape, generator=self.draws)
+                return (x.flatten(1) - 0.5) @ (self.weight + shake).T
+
+        steady, pictures = Linear(), stored(60).float() / 255
+        labels, keys = steady(pictures).argmax(1), Key(0).at(torch.arange(60))
+        left = {}
+        for draws in (1, 20):
+            found = Apgd(EPSILON, 10, "ce", draws)(Shaken(), pictures, labels, keys)
+            left[draws] = int((steady(found).argmax(1) == labels).sum())
+        exact = int(survives(steady, stored(60), labels, EPSILON).sum())
+        assert left[1] > left[20] + 5
+        assert exact <= left[20]
+
+    def test_of_a_steady_model_the_draws_change_nothing(self, linear):
+        pictures, keys = stored(12).float() / 255, Key(0).at(torch.arange(12))
+        labels = linear(pictures).argmax(1)
+        once, often = (Apgd(0.005, 5, "dlr", draws)(linear, pictures, labels, keys) for draws in (1, 3))
+        assert torch.allclose(once, often, atol=1e-6)
 
     def test_probabilities(self):
         class Soft(Linear):

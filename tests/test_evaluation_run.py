@@ -12,11 +12,14 @@ from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
 from mechaug.evaluation.result import Evaluation
 from mechaug.evaluation.run import Outcomes, Place, describe, digest, kept_suites, mean, measure, pool
+from mechaug.evaluation.stability import FRAMES
 from mechaug.evaluation.suites import KNOWN, Limits, Subject, Suite, Target, choose_suites, some
 from mechaug.evaluation.suites.attacked import Attacked
 from mechaug.evaluation.suites.base import Kept
 from mechaug.evaluation.suites.clean import Calibration, Clean
 from mechaug.evaluation.suites.corrupted import Corrupted
+from mechaug.evaluation.suites.stable import Stable
+from mechaug.evaluation.suites.worst import Worst
 from mechaug.keys import Key
 
 CLASSES = ("dark", "middling", "bright")
@@ -65,6 +68,11 @@ def test_some_pictures_have_every_class_whatever_the_order() -> None:
     assert torch.equal(some(data, 1000), torch.arange(90))
     assert len(some(data, 0)) == 0
     assert sorted(data.labels[some(data, 2)].tolist()) == [0, 1, 2]
+
+
+def test_what_a_suite_says_that_it_costs_is_on_one_picture_of_each_class_at_least() -> None:
+    assert Stable(1).passes(TARGET) == 3 * FRAMES
+    assert Worst(2, draws=10).passes(TARGET) == Worst(3, draws=10).passes(TARGET) < Worst(9, draws=10).passes(TARGET)
 
 
 def test_kept_pictures_are_made_once_as_far_as_the_budget_goes() -> None:
@@ -205,7 +213,10 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, He
     groups = torch.arange(30) % 2
     target = Target(pictures(30), CLASSES, groups=groups, group_names=("even", "odd"))
     limits = Limits(corrupted=6, attacked=3, probed=4, severities=(1,), shift=("signs",), elsewhere=(str(others),))
-    suites = tuple(s.for_size(16, 16) for s in choose_suites([n for n in KNOWN if n not in ("shift", "c-bar")], limits))
+    suites = tuple(
+        s.for_size(16, 16)
+        for s in choose_suites([n for n in KNOWN if n not in ("shift", "c-bar", "autoattack-rand")], limits)
+    )
     suites = tuple(s for s in suites if s.name != "shift")
     heard = Heard()
     place = Place(tmp_path_factory.mktemp("outcomes"), "a model", digest(target.pictures))

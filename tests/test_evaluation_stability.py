@@ -2,7 +2,16 @@ import pytest
 import torch
 from torch import nn
 
-from mechaug.evaluation.stability import FRAMES, SEQUENCES, Sequence, find_sequence, frame, stability, top5_distance
+from mechaug.evaluation.stability import (
+    FRAMES,
+    SEQUENCES,
+    Sequence,
+    find_sequence,
+    frame,
+    mean_flip_rate,
+    stability,
+    top5_distance,
+)
 from mechaug.keys import Key
 
 
@@ -61,6 +70,18 @@ class TestFlips:
             assert torch.equal(parts.flips, whole.flips[order])
             assert torch.allclose(parts.top5, whole.top5[order])
             assert whole.flips.max() > 0
+
+
+class TestMeanFlipRate:
+    def test_by_hand(self):
+        assert mean_flip_rate({"snow": 0.1, "tilt": 0.3}, {"snow": 0.2, "tilt": 0.2}) == pytest.approx(1.0)
+        assert mean_flip_rate({"snow": 0.1, "tilt": 0.0}, {"snow": 0.2, "tilt": 0.2}) == pytest.approx(0.25)
+
+    def test_refusals(self):
+        with pytest.raises(ValueError, match="same sequences"):
+            mean_flip_rate({"snow": 0.1}, {"tilt": 0.1})
+        with pytest.raises(ValueError, match="never flips along tilt"):
+            mean_flip_rate({"snow": 0.1, "tilt": 0.1}, {"snow": 0.1, "tilt": 0.0})
 
 
 class TestTop5:

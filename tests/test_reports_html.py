@@ -569,3 +569,16 @@ def test_page_is_painted_light_and_dark(tmp_path):
         assert len(picture.getcolors(2**20) or []) > 100
         corners.append(sum(picture.getpixel((2, 2))))  # type: ignore[arg-type]
     assert corners[0] > 600 > 150 > corners[1]
+
+
+def test_a_model_that_was_brought_along_has_no_column_on_training_and_suites_say_their_pictures(tmp_path: Path) -> None:
+    results = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "0.1.0"
+    pages = {}
+    for name in ("efficientnet-lite0", "signs"):
+        write([results / name / "result.json"], tmp_path / f"{name}.html")
+        pages[name] = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+    assert "wall time a run" not in pages["efficientnet-lite0"]
+    assert "wall time a run" in pages["signs"]
+    for suite, count in (("Clean", "500"), ("Common corruptions (C)", "60"), ("Stability", "10")):
+        heading = next(line for line in pages["efficientnet-lite0"].splitlines() if line.startswith(f"<h3>{suite} <"))
+        assert f">{count} pictures</span>" in heading

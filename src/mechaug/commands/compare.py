@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from mechaug.commands.options import say
+from mechaug.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Compare:
         from rich.console import Console
         from rich.table import Table
 
-        from mechaug.evaluation.pairs import compare_sides, read_side
+        from mechaug.evaluation.pairs import compare_sides, flip_rate, read_side
 
         first, second = read_side(self.first), read_side(self.second)
         found = compare_sides(first, second, paired_runs=self.paired_seeds)
@@ -45,5 +46,12 @@ class Compare:
                 f"{one.corrected_p_value:.2g}", one.verdict if verdict is None else f"{verdict} is better",
             )  # fmt: skip
         Console().print(table)
+        try:
+            rate = flip_rate(first, second)
+        except UserError as error:
+            say(str(error))
+        else:
+            if rate is not None:
+                say(f"mean flip rate (mFR) of {first.title}, with {second.title} as the baseline: {rate:.3f}")
         count = max(one.difference.count for one in found.values())
         say(f"up to {count:,} pictures; {len(first.runs)} and {len(second.runs)} runs; {len(found)} comparisons")

@@ -17,9 +17,10 @@ class Evaluate:
 
     Each suite is kept as it ends: the same command goes on after a kill, and other suites into the same folder are
     added to the result. What a suite costs, in passes of a picture through the model (a gradient counts as two more):
-    clean 1, calibration 0, c 75, c-extra 20, c-bar 50 for each picture; pgd 62, autoattack 300 to 13,000 for each of
-    --attack-size; stability 310, mechanism 170 for each of --probe-size; fourier 480 (below 100 pixels) or 2,000 for
-    each of half of --probe-size; shift and ood 1 for each of their pictures.
+    clean 1, calibration 0, c 75, c-extra 20, c-bar 50 for each picture; pgd 62, autoattack 300 to 13,000,
+    autoattack-rand (for models whose answer is random) 6,000 to 12,000 for each of --attack-size; stability 341,
+    mechanism 170 for each of --probe-size; fourier 480 (below 100 pixels) or 2,000 for each of half of --probe-size;
+    shift and ood 1 for each of their pictures.
     """
 
     model: str
@@ -32,8 +33,8 @@ class Evaluate:
     out: Path = Path("runs/evaluate")
     """Folder of the result; what lies there of the same model and data is kept."""
     suites: tuple[str, ...] = ("clean", "c", "pgd", "calibration")
-    """What to measure: clean, c, c-extra, c-bar, pgd, autoattack, stability, fourier, calibration, ood, shift,
-    mechanism."""
+    """What to measure: clean, c, c-extra, c-bar, pgd, autoattack, autoattack-rand, stability, fourier, calibration,
+    ood, shift, mechanism."""
     sizes: SuiteSizes = field(default_factory=SuiteSizes)
     shift: tuple[str, ...] = ()
     """Shifted sets of the same classes or some of them: set:PATH (PATH/<class>/*, such as ImageNet-V2, -R, -A, -Sketch

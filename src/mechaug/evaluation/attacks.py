@@ -187,11 +187,22 @@ def margin(logits: Logits, labels: Labels) -> PerImage:
     return own - logits.scatter(1, labels[:, None], -torch.inf).amax(1)
 
 
-def slope(model: nn.Module, x: Image, gain: Gain, labels: Labels, targets: Labels) -> tuple[Logits, PerImage, Image]:
+def slope(
+    model: nn.Module, x: Image, gain: Gain, labels: Labels, targets: Labels, draws: int = 1
+) -> tuple[Logits, PerImage, Image]:
     """Logits at x, what an attack gains there, and the gradient of the gain; 0 where none reaches the picture.
 
-    Summed over pictures, not averaged: a picture's gradient does not depend on the rest of the batch.
+    Summed over pictures, not averaged: a picture's gradient does not depend on the rest of the batch. Of a randomised
+    model all three are means over `draws` answers: expectation over transformation (Athalye et al., ICML 2018).
     """
+    found = [_slope(model, x, gain, labels, targets) for _ in range(draws)]
+    if draws == 1:
+        return found[0]
+    logits, gained, gradient = (torch.stack(parts).mean(0) for parts in zip(*found, strict=True))
+    return logits, gained, gradient
+
+
+def _slope(model: nn.Module, x: Image, gain: Gain, labels: Labels, targets: Labels) -> tuple[Logits, PerImage, Image]:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         logits = ask(model, x)

@@ -61,14 +61,16 @@ class Apgd(Attack):
         epsilon: radius of the ball, in units of white.
         steps: how many steps are taken.
         loss: cross-entropy ("ce") or the difference of logits ratio ("dlr").
+        draws: answers of the model that are averaged at each step, more than one for a randomised model.
     """
 
     epsilon: float = EPSILON
     steps: int = 100
     loss: Literal["ce", "dlr"] = "ce"
+    draws: int = 1
 
     def __post_init__(self) -> None:
-        check_settings("Apgd", real={"epsilon": self.epsilon}, whole={"steps": self.steps})
+        check_settings("Apgd", real={"epsilon": self.epsilon}, whole={"steps": self.steps, "draws": self.draws})
         if self.loss not in ("ce", "dlr"):
             raise ValueError(f"Apgd(loss=…) is 'ce' or 'dlr', not {self.loss!r}")
 
@@ -81,7 +83,7 @@ class Apgd(Attack):
         """The first wrong iterate, or the best one."""
         gain = cross_entropy_gain if self.loss == "ce" else dlr_gain
         start = _start(pictures, self.epsilon, key.fold(self.name))
-        return ascend(model, pictures, start, gain, labels, labels, self.epsilon, self.steps)[0]
+        return ascend(model, pictures, start, gain, labels, labels, self.epsilon, self.steps, self.draws)[0]
 
 
 @final
@@ -184,6 +186,7 @@ def ascend(
     targets: Labels,
     epsilon: float,
     steps: int,
+    draws: int = 1,
 ) -> tuple[Image, Bool[Tensor, "b"]]:
     """Algorithm 1: the pictures found, and which of them the model gets wrong.
 
@@ -196,9 +199,10 @@ def ascend(
         targets: the classes aimed at, for a gain that has any.
         epsilon: radius of the balls.
         steps: how many steps are taken.
+        draws: answers that are averaged at each step; a picture is wrong where their mean is.
     """
     found, broken = start.clone(), torch.zeros(len(pictures), dtype=torch.bool, device=pictures.device)
-    logits, gained, gradient = slope(model, start, gain, labels, targets)
+    logits, gained, gradient = slope(model, start, gain, labels, targets, draws)
     low, high = ball(pictures, epsilon)
     walk = _Walk(
         rows=torch.arange(len(pictures), device=pictures.device), labels=labels, targets=targets, low=low, high=high,
@@ -219,7 +223,7 @@ def ascend(
     for number in range(1, steps + 1):
         if not len(walk.rows):
             break
-        walk = without_wrong(*_moved(model, walk, gain, 1.0 if number == 1 else MOMENTUM))
+        walk = without_wrong(*_moved(model, walk, gain, 1.0 if number == 1 else MOMENTUM, draws))
         if number in places:
             place = places.index(number)
             walk = _checked(walk, number - (places[place - 1] if place else 0))
@@ -227,13 +231,13 @@ def ascend(
     return found, broken
 
 
-def _moved(model: nn.Module, walk: _Walk, gain: Gain, share: float) -> tuple[_Walk, Logits]:
+def _moved(model: nn.Module, walk: _Walk, gain: Gain, share: float, draws: int) -> tuple[_Walk, Logits]:
     """One step: by the gradient's sign, then mixed with the last step, of which the new one has its share."""
     size = walk.step.to(walk.x)[:, None, None, None]
     ahead = torch.clamp(walk.x + size * walk.gradient.sign(), walk.low, walk.high)
     x = walk.x + share * (ahead - walk.x) + (1 - share) * (walk.x - walk.last)
     x = torch.clamp(x, walk.low, walk.high)
-    logits, gained, gradient = slope(model, x, gain, walk.labels, walk.targets)
+    logits, gained, gradient = slope(model, x, gain, walk.labels, walk.targets, draws)
     better = gained > walk.best_gain
     where = better[:, None, None, None]
     walk = replace(

@@ -1,8 +1,9 @@
-"""AutoAttack, standard version: four attacks in a row, and what should make a reader doubt their result.
+"""AutoAttack, standard and randomised: attacks in a row, and what should make a reader doubt their result.
 
 Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks", ICML
 2020: APGD-CE, APGD-T on 9 classes, FAB-T on 9 classes and Square with 5,000 queries, each on what the ones before left
-right. The doubts are those that the authors' tool warns of.
+right; of randomised models APGD-CE and APGD-DLR with gradients averaged over 20 answers. The doubts are those that the
+authors' tool warns of.
 """
 
 from collections.abc import Sequence
@@ -72,6 +73,21 @@ def standard(
         TargetedFab(epsilon, steps, targets),
         Square(epsilon, queries),
     )
+
+
+def randomised(epsilon: float = EPSILON, *, steps: int = 100, draws: int = 20) -> tuple[Attack, Attack]:
+    """The two attacks of the version for randomised models ("rand" in the authors' tool), in order.
+
+    Of a model that always answers the same it finds no more than the first attack of `standard`. A picture is left
+    once the mean of its answers is wrong, where the authors' tool goes by the last answer alone: one unlucky draw does
+    not end the search. Whether it counts as broken is asked once, as there.
+
+    Args:
+        epsilon: radius of the L∞ ball, in units of white.
+        steps: of each attack; other than 100 it is not the published version.
+        draws: answers averaged at each step; other than 20 it is not the published version.
+    """
+    return (Apgd(epsilon, steps, "ce", draws), Apgd(epsilon, steps, "dlr", draws))
 
 
 def auto_attack(
@@ -144,7 +160,8 @@ def cautions(
                 Caution(
                     "random",
                     f"the model's answer to the same pictures changes by up to {again:.2g}: it is randomised, and "
-                    "attacks that do not average over its randomness make it look more robust than it is",
+                    "attacks that do not average over its randomness make it look more robust than it is (the suite "
+                    "autoattack-rand does average)",
                 )
             )
         if are_probabilities(logits):

@@ -12,8 +12,10 @@ from mechaug.errors import UserError
 from mechaug.evaluation.corruptions import SEVERITIES
 from mechaug.evaluation.result import MethodResult, Result, read_result
 from mechaug.evaluation.run import read_outcomes
+from mechaug.evaluation.stability import mean_flip_rate
 from mechaug.evaluation.statistics import Comparison, compare_all
 from mechaug.evaluation.suites import Suite
+from mechaug.evaluation.suites.attacked import PIXEL_ATTACKS
 from mechaug.evaluation.suites.corrupted import Corrupted
 from mechaug.keys import Key
 
@@ -107,6 +109,33 @@ def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed:
     return found
 
 
+def flip_rate(first: Side, second: Side) -> float | None:
+    """The first's mean flip rate with the second as the baseline; None where not both measured stability alike.
+
+    Raises:
+        UserError: the second never flips along some sequence.
+    """
+    found = [_flips(side) for side in (first, second)]
+    if not found[0] or not found[1] or first.suites["stability"] != second.suites["stability"]:
+        return None
+    try:
+        return mean_flip_rate(found[0], found[1])
+    except ValueError as error:
+        raise UserError(f"the mean flip rate is not defined: {error}") from error
+
+
+def _flips(side: Side) -> dict[str, float]:
+    """The flip probability of each sequence, in the mean over pictures and runs."""
+    suite = side.suites.get("stability")
+    parts = suite.parts() if suite else ()
+    if not all(part in run.get("stability", {}) for run in side.runs for part in parts):
+        return {}
+    return {
+        part: torch.stack([run["stability"][part]["flips"].double().mean() for run in side.runs]).mean().item()
+        for part in parts
+    }
+
+
 def outcomes_of(side: Side) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Outcomes of runs × pictures by what was measured, such as "c", and by corruption, such as "c: fog".
 
@@ -125,7 +154,7 @@ def outcomes_of(side: Side) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             single |= {f"{name}: {part}{setting}": value.float().mean(1) for part, value in stacked.items()}
         elif name == "clean":
             found[name] = torch.stack([run[name]["all"]["right"] for run in side.runs])
-        elif name in ("pgd", "autoattack"):
+        elif name in PIXEL_ATTACKS:
             epsilon = getattr(suite, "epsilon_levels", 8.0)
             broken_by = torch.stack([run[name]["all"]["broken_by"] for run in side.runs])
             found[f"{name} ({epsilon:g}/255)"] = broken_by == -1

@@ -268,11 +268,15 @@ def pool(suites: Sequence[Suite], outcomes: Sequence[Outcomes], target: Target, 
     for suite in suites:
         own = [{"clean": base, **one[suite.name]} for base, one in zip(clean, outcomes, strict=True)]
         scored[suite.name] = suite.score(own, target, key)
-    attacked = scored.get("autoattack") or scored.get("pgd")
+    # Each is a bound from above, so the lowest counts; AutoAttack's versions go before PGD, which they contain.
+    auto = [scored[name].headline for name in ("autoattack", "autoattack-rand") if name in scored]
+    attacked = min((one for one in auto if one), key=lambda one: one.value, default=None)
+    if attacked is None and "pgd" in scored:
+        attacked = scored["pgd"].headline
     return Evaluation(
         clean=metrics.accuracy(right, key.fold("clean")),
         corrupted=scored["c"].headline if "c" in scored else None,
-        attacked=attacked.headline if attacked else None,
+        attacked=attacked,
         calibration_error=metrics.calibration(confidence, right, key.fold("calibration")),
         worst_class=worst,
         worst_class_name=target.outputs[which],

@@ -4,12 +4,12 @@ Hendrycks and Dietterich, "Benchmarking neural network robustness to common corr
 section 4. Sequences of 31 frames in the style of ImageNet-P and CIFAR-10-P, made from test pictures by this library's
 own mechanisms, in their units, and stored as 8 bits as the published frames are. They are not the published files, and
 flip probabilities on them compare models with one another, not with published tables. The mean over sequences is the
-mFP that is reported for CIFAR-10-P; the mFR of ImageNet-P, which divides by AlexNet's figures on the published frames,
-has no meaning here.
+mFP that is reported for CIFAR-10-P. The mFR of ImageNet-P divides by AlexNet's figures on the published frames, which
+say nothing about these: `mean_flip_rate` divides by those of a baseline that was measured on the same sequences.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from mechaug.evaluation.corruptions import corrupt
 from mechaug.evaluation.predict import ask, check_batch_size, evaluating, stored_rows
 from mechaug.keys import Key
-from mechaug.mechanisms import Exposure, Mechanism, MotionBlur, Perspective, Snow, Viewpoint
+from mechaug.mechanisms import Exposure, LensDirt, Mechanism, MotionBlur, Perspective, Snow, Viewpoint
 from mechaug.types import Bytes, Image, Logits, PerImage
 
 FRAMES: Final = 31
@@ -99,6 +99,7 @@ def _zoom_blur(pictures: Image, number: int, key: Key) -> Image:  # noqa: ARG001
 
 _SHAKE = MotionBlur(exposure_s=1 / 30, angular_speed_deg_s=60.0, tremble_deg=0.0)
 _FLAKES = Snow(rate_mm_h=1.0, wind_m_s=0.0)
+_MUD = LensDirt(coverage=0.0, opacity=0.9, veil=0.3, smudge_mm=4.0, glass_m=0.1, f_number=16.0)
 _STILL = Viewpoint(rotation_deg=0.0, log2_scale=0.0, shift_x=0.0, shift_y=0.0)
 _BOARD = Perspective(yaw_deg=0.0, pitch_deg=0.0, distance_widths=1.4)
 
@@ -122,6 +123,10 @@ SEQUENCES: Final[tuple[Sequence, ...]] = (
     Sequence(
         "snow", "Snow", "snowfall from 0.2 to 4 mm/h of water",
         noise=False, frame=_sweep(_FLAKES, "rate_mm_h", 0.2, 4.0),
+    ),
+    Sequence(
+        "spatter", "Spatter", "mud on the glass spreads from none to half of the picture",
+        noise=False, frame=_sweep(_MUD, "coverage", 0.0, 0.5),
     ),
     Sequence(
         "brightness", "Brightness", "exposure from −0.5 to 0.5 EV",
@@ -223,6 +228,29 @@ def stability(
             flips.append(flipped.cpu() / (FRAMES - 1))
             distances.append(moved.cpu() / (FRAMES - 1))
     return Stability(torch.cat(flips), torch.cat(distances))
+
+
+def mean_flip_rate(flips: Mapping[str, float], baseline: Mapping[str, float]) -> float:
+    """The flip probabilities of a model over those of a baseline, in the mean over sequences: mFR, section 4.2.
+
+    In the paper the baseline is AlexNet. Without one there is only the mean flip probability.
+
+    Args:
+        flips: the model's flip probability, 0..1, by sequence.
+        baseline: the baseline's by the same sequences, on the same pictures.
+
+    Returns:
+        0 where the model never flips, 1 for the baseline itself.
+
+    Raises:
+        ValueError: the sequences differ or are none, or along one of them the baseline never flips.
+    """
+    if not flips or flips.keys() != baseline.keys():
+        raise ValueError(f"a flip rate needs the same sequences of both, not {sorted(flips)} and {sorted(baseline)}")
+    still = [name for name, share in baseline.items() if share == 0]
+    if still:
+        raise ValueError(f"the baseline never flips along {', '.join(still)}, so that nothing can be divided by it")
+    return sum(flips[name] / baseline[name] for name in flips) / len(flips)
 
 
 def top5_distance(first: Logits, second: Logits) -> PerImage:

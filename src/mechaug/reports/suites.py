@@ -46,7 +46,7 @@ class GridPicture:
 
 @dataclass(frozen=True)
 class SuiteTable:
-    """Everything that one suite adds."""
+    """Everything that one suite adds; `pictures` is the most that one of its figures rests on, 0 without figures."""
 
     name: str
     title: str
@@ -54,6 +54,7 @@ class SuiteTable:
     description: str
     groups: tuple[FigureGroup, ...]
     grids: tuple[GridPicture, ...]
+    pictures: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,12 @@ def suite_tables(result: Result, methods: Sequence[MethodResult], styles: Sequen
         groups = _groups(suite.name, methods)
         grids = _grids(suite.name, methods, styles)
         if groups or grids:
-            tables.append(SuiteTable(suite.name, suite.title, suite.origin, suite.description, groups, grids))
+            counts = [value.count for group in groups for row in group.rows for value in row.values if value]
+            tables.append(
+                SuiteTable(
+                    suite.name, suite.title, suite.origin, suite.description, groups, grids, max(counts, default=0)
+                )
+            )
     return tuple(tables)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from mechaug.errors import UserError
 from mechaug.evaluation.corruptions import SEVERITIES
-from mechaug.evaluation.suites.attacked import Attacked
+from mechaug.evaluation.suites.attacked import PIXEL_ATTACKS, Attacked
 from mechaug.evaluation.suites.base import Outcome, Scores, Subject, Suite, Target, some
 from mechaug.evaluation.suites.clean import Calibration, Clean
 from mechaug.evaluation.suites.corrupted import Corrupted, Family
@@ -61,6 +61,7 @@ KNOWN: Final[Mapping[str, Callable[[Limits], Suite]]] = MappingProxyType({
     "c-bar": lambda limits: _corrupted("c-bar", limits),
     "pgd": lambda limits: Attacked("pgd", limits.attacked, limits.epsilon_levels),
     "autoattack": lambda limits: Attacked("autoattack", limits.attacked, limits.epsilon_levels),
+    "autoattack-rand": lambda limits: Attacked("autoattack-rand", limits.attacked, limits.epsilon_levels),
     "stability": lambda limits: Stable(limits.probed),
     "fourier": lambda limits: Frequency(max(1, limits.probed // 2)),
     "calibration": lambda _: Calibration(),
@@ -94,6 +95,6 @@ def choose_suites(names: Sequence[str], limits: Limits | None = None) -> tuple[S
         if name in names and not sources:
             raise UserError(f"the suite {name} needs pictures: name their sources by {option}")
     if not limits.attacked:
-        names = [name for name in names if name not in ("pgd", "autoattack")]
+        names = [name for name in names if name not in PIXEL_ATTACKS]
     wanted = {"clean", *names} | ({"shift"} if limits.shift else set()) | ({"ood"} if limits.elsewhere else set())
     return tuple(make(limits) for name, make in KNOWN.items() if name in wanted)

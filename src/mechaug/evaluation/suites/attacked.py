@@ -2,23 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Final, Literal, final
 
 import torch
 
 from mechaug.evaluation import metrics
 from mechaug.evaluation.attacks import Attack, attack_all
-from mechaug.evaluation.attacks_auto import auto_attack, standard
+from mechaug.evaluation.attacks_auto import auto_attack, randomised, standard
 from mechaug.evaluation.attacks_pgd import Pgd
 from mechaug.evaluation.result import Figure
 from mechaug.evaluation.suites.base import Advance, Outcome, Scores, Subject, Suite, Target, Tensors, Told, some, stack
 from mechaug.keys import Key
 
+PIXEL_ATTACKS: Final = ("pgd", "autoattack", "autoattack-rand")
+"""The suites that this file holds, by name."""
+
+_TITLES: Final = {"autoattack": "AutoAttack", "autoattack-rand": "AutoAttack for randomised models"}
+
 
 @final
 @dataclass(frozen=True)
 class Attacked(Suite):
-    """Accuracy under PGD, or under AutoAttack in its standard version.
+    """Accuracy under PGD, or under AutoAttack in its standard version or in that for randomised models.
 
     Attributes:
         attack: which one.
@@ -27,7 +32,7 @@ class Attacked(Suite):
         steps: of PGD; AutoAttack takes its own.
     """
 
-    attack: Literal["pgd", "autoattack"]
+    attack: Literal["pgd", "autoattack", "autoattack-rand"]
     pictures: int = 500
     epsilon_levels: float = 8.0
     steps: int = 20
@@ -38,7 +43,7 @@ class Attacked(Suite):
 
     @property
     def title(self) -> str:
-        return f"PGD-{self.steps}" if self.attack == "pgd" else "AutoAttack"
+        return f"PGD-{self.steps}" if self.attack == "pgd" else _TITLES[self.attack]
 
     @property
     def gradients(self) -> bool:
@@ -52,6 +57,12 @@ class Attacked(Suite):
                 f"accuracy under PGD-{self.steps}, {ball}, {step}, one random start (Madry et al., ICLR 2018); "
                 "a single attack bounds robustness from above"
             )
+        if self.attack == "autoattack-rand":
+            return (
+                f"accuracy under AutoAttack, version for randomised models, {ball}: APGD-CE and APGD-DLR with "
+                "gradients averaged over 20 answers of the model, the second on what the first left right (Croce & "
+                "Hein, ICML 2020); the picture that is found is judged by one answer"
+            )
         return (
             f"accuracy under AutoAttack, standard version, {ball}: APGD-CE, APGD-T, FAB-T and Square, each on what the "
             "ones before left right (Croce & Hein, ICML 2020)"
@@ -63,9 +74,11 @@ class Attacked(Suite):
 
     def passes(self, target: Target) -> float:
         """Of PGD exactly; of AutoAttack when half of the pictures are left to the later attacks."""
-        count = min(self.pictures, len(target.pictures))
+        count = len(some(target.pictures, self.pictures))
         if self.attack == "pgd":
             return count * (2 + 3 * self.steps)
+        if self.attack == "autoattack-rand":
+            return count * 1.5 * 3 * 100 * 20
         return count * (3 * 100 + 0.5 * (3 * 900 + 4 * 900 + 5000))
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:  # noqa: ARG002
@@ -94,15 +107,17 @@ class Attacked(Suite):
         if self.attack == "pgd":
             return Scores(headline=headline)
         figures = [
-            Figure("autoattack", "", "accuracy on the same pictures, clean", metrics.accuracy(broken_by != -2, key))
+            Figure(self.name, "", "accuracy on the same pictures, clean", metrics.accuracy(broken_by != -2, key))
         ]
         for place, attack in enumerate(self._attacks()):
             left = (broken_by == -1) | (broken_by > place)
-            figures.append(Figure("autoattack", "", f"accuracy after {attack.name}", metrics.accuracy(left, key)))
+            figures.append(Figure(self.name, "", f"accuracy after {attack.name}", metrics.accuracy(left, key)))
         texts = [bytes(outcome["all"]["cautions"].tolist()).decode() for outcome in outcomes]
-        doubts = dict.fromkeys(f"AutoAttack: {line}" for text in texts for line in text.splitlines())
+        doubts = dict.fromkeys(f"{self.title}: {line}" for text in texts for line in text.splitlines())
         return Scores(figures=tuple(figures), cautions=tuple(doubts), headline=headline)
 
     def _attacks(self) -> tuple[Attack, ...]:
         epsilon = self.epsilon_levels / 255
-        return (Pgd(epsilon, epsilon / 4, self.steps),) if self.attack == "pgd" else standard(epsilon)
+        if self.attack == "pgd":
+            return (Pgd(epsilon, epsilon / 4, self.steps),)
+        return standard(epsilon) if self.attack == "autoattack" else randomised(epsilon)

@@ -182,7 +182,7 @@ class Told:
 def some(pictures: Pictures, count: int) -> Int64[Tensor, "rows"]:
     """The rows of so many test pictures, every class with its share: the same for every model; all if there are fewer.
 
-    Data sets often come sorted by class, so the first ones would not do.
+    At least one of each class that occurs. Data sets often come sorted by class, so the first ones would not do.
     """
     if not 0 < count < len(pictures):
         return torch.arange(min(count, len(pictures)))

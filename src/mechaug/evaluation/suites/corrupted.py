@@ -115,7 +115,7 @@ class Corrupted(Suite):
 
     def passes(self, target: Target) -> float:
         """One for each picture and severity."""
-        return len(self.severities) * min(self.pictures, len(target.pictures))
+        return len(self.severities) * len(some(target.pictures, self.pictures))
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """Whether each picture was right, severities × pictures, on the pictures that `some` chooses."""

@@ -52,7 +52,7 @@ class Frequency(Suite):
     def passes(self, target: Target) -> float:
         """The heat map's, by far the most, shared among the parts."""
         side, _ = heat_map_size(*target.pictures.pixels.shape[-2:])
-        count = min(self.pictures, len(target.pictures))
+        count = len(some(target.pictures, self.pictures))
         return count * (len(half_plane(side)) + len(_BANDS) * len(_RADII) + 1) / 3
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
@@ -78,7 +78,7 @@ class Frequency(Suite):
         """The heat map as a grid, the curves and the swap as figures."""
         error = stack(outcomes, "heat-map", "error").mean(0)
         norm = float(outcomes[0]["heat-map"]["norm"])
-        count, reach = min(self.pictures, len(target.pictures)), len(error) // 2
+        count, reach = len(some(target.pictures, self.pictures)), len(error) // 2
         grid = Grid(
             "fourier", "Error by frequency",
             f"error on {count} pictures with a wave of norm {norm:g} in each channel added; the mean colour is in the "

@@ -40,7 +40,9 @@ class Stable(Suite):
         return (
             f"how often the answer differs from the frame before, along {len(SEQUENCES)} slow changes of {FRAMES} "
             "frames (for noise: from the first frame), and how far the five likeliest classes move (Hendrycks & "
-            "Dietterich, ICLR 2019), on sequences made here: not the published files"
+            "Dietterich, ICLR 2019), on sequences made here: not the published files. The mean is not "
+            "normalised: the mean flip rate (mFR) against another model on the same pictures is what `mechaug compare` "
+            "gives"
         )
 
     def parts(self) -> tuple[str, ...]:
@@ -49,7 +51,7 @@ class Stable(Suite):
 
     def passes(self, target: Target) -> float:
         """One for each frame."""
-        return FRAMES * min(self.pictures, len(target.pictures))
+        return FRAMES * len(some(target.pictures, self.pictures))
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """Flips and distances of each picture, on the pictures that `some` chooses."""

@@ -67,7 +67,7 @@ class Worst(Suite):
 
     def passes(self, target: Target) -> float:
         """One for each draw, one for the clean pictures, one for the single draw."""
-        return (self.draws + 4) * min(self.pictures, len(target.pictures))
+        return (self.draws + 4) * len(some(target.pictures, self.pictures))
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """Whether each picture was right at one draw and at all, on the pictures that `some` chooses."""
