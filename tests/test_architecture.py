@@ -25,7 +25,7 @@ LAYERS = (
     # The contract tests are of every room below them.
     ("testing", "training", "evaluation", "analysis"),
     ("reports",),
-    ("study", "protocol", "spread", "job", "config", "progress"),
+    ("study", "protocol", "spread", "pace", "job", "config", "progress"),
     ("commands",),
     ("cli",),
 )

@@ -1,18 +1,21 @@
 """The honest protocol: from the command line to the page, and every comparison as it follows from the outcomes."""
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from mechaug import cli
+from mechaug import cli, pace
 from mechaug.config import StudyConfig
 from mechaug.errors import UserError
 from mechaug.evaluation import bootstrap, contrasts
 from mechaug.evaluation.pairs import compare_sides, read_side
 from mechaug.evaluation.result import Contrast, Measurement, Result, Run, read_result
 from mechaug.evaluation.run import read_outcomes
+from mechaug.job import load_data
 from mechaug.protocol import RIVALS, Honest, budgets
 from mechaug.reports.contrasts import contrast_tables, points, protocol_findings
 from mechaug.training import recipes
@@ -81,16 +84,41 @@ def test_a_difference_is_that_of_the_outcomes(study: tuple[Path, dict[str, Resul
 
 
 def test_equal_time_gives_each_the_steps_of_the_same_seconds(study: tuple[Path, dict[str, Result]]) -> None:
-    _, results = study
-    by_epochs = {entry.name: entry for entry in results["epochs"].methods}
-    given = by_epochs["camera"].runs[0].train_seconds
+    out, results = study
+    paces = json.loads((out / "pace.json").read_text())
+    assert list(paces) == [entry.name for entry in results["time"].methods]
     for entry in results["time"].methods:
-        before = by_epochs[entry.name].runs[0]
-        expected = before.steps * given / before.train_seconds
-        assert entry.runs[0].steps == max(1, round(expected)) or entry.name == "camera"
+        assert entry.runs[0].steps == (
+            2 if entry.name == "camera" else max(1, round(2 * paces["camera"] / paces[entry.name]))
+        )
+    by_epochs = {entry.name: entry for entry in results["epochs"].methods}
     same = next(entry for entry in results["time"].methods if entry.name == "camera")
-    assert same.runs[0].steps == 2
     assert same.evaluation == by_epochs["camera"].evaluation  # the same net, trained again
+
+
+def test_what_costs_twice_as_much_takes_twice_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = StudyConfig(
+        data="signs", methods=("flip-crop", "pgd-at"), seeds=(0,), recipe=recipes.signs().replace(batch_size=40),
+        suites=(), train_size=80, test_size=0,
+    )  # fmt: skip
+    monkeypatch.setattr(pace, "STEPS", 4)
+    found = pace.step_seconds(config, load_data(config))
+    assert list(found) == ["flip-crop", "pgd-at"]
+    assert 3 * found["flip-crop"] < found["pgd-at"] < math.inf  # eleven times the passes
+
+
+def test_times_that_are_not_equal_are_doubted(study: tuple[Path, dict[str, Result]]) -> None:
+    honest, result = Honest("camera", ("flip-crop",)), study[1]["time"]
+    seconds = {"camera": 10.0, "flip-crop": 11.0, "augmix-jsd": 20.0}
+    methods = tuple(
+        replace(entry, runs=(Run(0, 100, seconds[entry.name], 1.0, 1.0, 0.5, None, None),),
+                evaluation=replace(entry.evaluation, cautions=()))
+        for entry in result.methods if entry.name in seconds
+    )  # fmt: skip
+    doubted = honest.doubt(replace(result, methods=methods))
+    cautions = {entry.name: entry.evaluation.cautions for entry in doubted.methods}
+    assert cautions["camera"] == cautions["flip-crop"] == ()
+    assert "took 2 times as long" in cautions["augmix-jsd"][0]
 
 
 def test_the_page_shows_every_question_and_goes_on(study: tuple[Path, dict[str, Result]]) -> None:
@@ -146,16 +174,8 @@ def test_who_cannot_be_asked_is_told() -> None:
         )
 
 
-def test_budgets_are_means_over_seeds(study: tuple[Path, dict[str, Result]]) -> None:
-    result = study[1]["epochs"]
-    names = {"camera": (10.0, 20.0), "flip-crop": (5.0, 5.0)}
-    methods = tuple(
-        replace(entry, runs=tuple(
-            Run(seed, 100, seconds, 1.0, 1.0, 0.5, None, None) for seed, seconds in enumerate(names[entry.name])
-        ))
-        for entry in result.methods if entry.name in names
-    )  # fmt: skip
-    assert budgets(replace(result, methods=methods), "camera") == (100, 300)
+def test_budgets_reach_the_recipe() -> None:
+    assert budgets({"camera": 0.3, "flip-crop": 0.1}, "camera", 100) == (100, 300)
     config = StudyConfig(
         data="signs", methods=("camera", "flip-crop"), seeds=(0,), recipe=recipes.signs(), suites=(), budgets=(100, 300)
     )

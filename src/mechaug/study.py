@@ -15,7 +15,6 @@ from mechaug.config import OVERLAP_METHOD, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.errors import UserError
 from mechaug.evaluation import overlap
-from mechaug.evaluation.measurement import Contrast
 from mechaug.evaluation.models import Loaded, fingerprint, look
 from mechaug.evaluation.result import MethodResult, Overlap, Result, Run, write_result
 from mechaug.evaluation.run import Outcomes, Place, digest, mean, measure, pool, seconds_of
@@ -63,7 +62,7 @@ def folder_of(name: str) -> str:
 
 def run_study(
     config: StudyConfig, folder: Path, *, command: str, watch: Watch | None = None, checkpoint_seconds: float = 30.0,
-    title: str = "", judge: Callable[[Result], tuple[Contrast, ...]] | None = None, spread: Spreading | None = None,
+    title: str = "", judge: Callable[[Result], Result] | None = None, spread: Spreading | None = None,
 ) -> Result:  # fmt: skip
     """Run a study, or what is left of it.
 
@@ -74,7 +73,7 @@ def run_study(
         watch: listens to the progress.
         checkpoint_seconds: at most so long between a training's checkpoints.
         title: of the result; by default what was trained on what.
-        judge: makes the comparisons of a protocol from the result without them; None for none.
+        judge: adds to the result what a protocol says of it, such as its comparisons; None for nothing.
         spread: does the trainings and their measurements elsewhere, at once; None for here, one after another.
 
     Raises:
@@ -112,7 +111,7 @@ def run_study(
             pictures_digest=bench.pictures, overlaps=overlaps, overlap_note=overlap_note,
         )  # fmt: skip
         if judge is not None:
-            result = replace(result, contrasts=judge(result))
+            result = judge(result)
         write_result(result, folder / "result.json")
     return result
 
