@@ -21,6 +21,13 @@ def test_the_page_of_speed_is_the_results() -> None:
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](record), "run `python benchmarks/speed.py`"
 
 
+def test_the_log_of_experiments_is_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(ROOT / "benchmarks"), *sys.path])
+    script = runpy.run_path(str(ROOT / "benchmarks" / "experiments.py"))
+    made = script["page"](script["FOLDER"])
+    assert script["PAGE"].read_text(encoding="utf-8") == made, "run `python benchmarks/experiments.py --page`"
+
+
 def test_every_mechanism_was_timed() -> None:
     from mechaug.mechanisms import CHAIN_ORDER
 
