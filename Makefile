@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TOGETHER := OMP_NUM_THREADS=1 $(BIN)/pytest -q --numprocesses 2 --dist loadscope
 TYPED := --jaxtyping-packages=mechaug,typechecker.check
 
 .PHONY: demo test test-slow clean
@@ -11,10 +12,11 @@ TYPED := --jaxtyping-packages=mechaug,typechecker.check
 demo: .venv/installed
 	$(BIN)/mechaug study --data signs --out runs/demo
 
-# Shapes and types are checked at run time in every test but those that torch.compile must trace.
+# Shapes and types are checked at run time in every test but those that torch.compile must trace. Two processes of one
+# thread each: tests are small, and two threads of one process mostly wait for each other.
 test: .venv/installed-test
-	$(BIN)/pytest -q -m "not slow and not untyped" $(TYPED)
-	$(BIN)/pytest -q -m "not slow and untyped"
+	$(TOGETHER) -m "not slow and not untyped" $(TYPED)
+	$(TOGETHER) -m "not slow and untyped"
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -q -m slow

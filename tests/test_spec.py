@@ -190,7 +190,12 @@ def test_a_distribution_that_only_looks_like_a_known_one_is_refused() -> None:
 # What is refused ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j, Inner, print, Path(), torch.tensor([1j])], ids=repr)
+# Names without addresses: processes that share the tests must agree on them.
+@pytest.mark.parametrize(
+    "value",
+    [object(), {1, 2}, b"bytes", 1j, Inner, print, Path(), torch.tensor([1j])],
+    ids=["object", "set", "bytes", "complex", "class", "function", "path", "tensor"],
+)
 def test_what_has_no_form_is_refused(value: object) -> None:
     with pytest.raises(spec.SpecError, match="has no JSON form"):
         spec.dumps(value)
