@@ -15,6 +15,11 @@ def test_the_catalogue_is_the_codes() -> None:
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run `python docs/catalogue.py`"
 
 
+def test_the_page_of_the_honest_protocol_is_the_results() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "honest.py"))
+    assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "run `python docs/honest.py`"
+
+
 def test_the_page_of_speed_is_the_results() -> None:
     script = runpy.run_path(str(ROOT / "benchmarks" / "speed.py"))
     record = json.loads((script["RESULTS"] / "throughput-cpu.json").read_text(encoding="utf-8"))

@@ -1,0 +1,74 @@
+"""Write docs/honest.md from the committed studies of the honest protocol: `python docs/honest.py`.
+
+A test compares the page with the results.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from mechaug.evaluation.result import Result, read_result
+from mechaug.files import write_bytes
+
+PAGE = Path(__file__).resolve().parent / "honest.md"
+RESULTS = PAGE.parents[1] / "benchmarks" / "results" / "0.1.0"
+
+INTRODUCTION = """# The honest protocol
+
+Do mechanisms win where they saw a corruption's relatives, and where they did not? `mechaug study --protocol honest`
+trains the method of mechanisms whole, without what has a relative in C, and without one family at a time, beside its
+rivals, at equal epochs and again at equal wall time. Differences are paired, in percentage points with 95 % intervals
+over pictures and seeds; verdicts are at 5 % after Holm's correction over all comparisons of a question. Only the method
+of mechanisms is trained again without a family: a rival keeps what it has seen.
+"""
+
+
+def page() -> str:
+    """All studies, each at equal epochs and at equal time."""
+    parts = [INTRODUCTION]
+    for folder in sorted(RESULTS.glob("honest-*")):
+        parts += [study(read_result(folder / name / "result.json"), how) for name, how in
+                  (("epochs", "at equal epochs"), ("time", "at equal wall time of training"))]  # fmt: skip
+    return "".join(parts)
+
+
+def study(result: Result, how: str) -> str:
+    """One study: who was right how often, then every comparison under corruption."""
+    data = result.data
+    lines = [
+        f"\n## {data.name}, {how}\n",
+        f"The net `{result.net}`, {data.train_size:,} training pictures of {data.width}×{data.height}, "
+        f"{len(result.seeds)} seeds, on {result.environment.device}. Made by `{result.command}`.\n",
+        "| trained with | C | clean | attacked | training, s |",
+        "|---|--:|--:|--:|--:|",
+    ]
+
+    def corrupted(entry: object) -> float:
+        return -entry.evaluation.corrupted.value  # type: ignore[attr-defined]
+
+    for entry in sorted(result.methods, key=corrupted):
+        scores, seconds = entry.evaluation, sum(run.train_seconds for run in entry.runs) / len(entry.runs)
+        cells = (scores.corrupted, scores.clean, scores.attacked)
+        figures = " | ".join("–" if cell is None else f"{100 * cell.value:.1f}" for cell in cells)
+        lines.append(f"| {entry.title} | {figures} | {seconds:.0f} |")
+    lines += ["", "| question | measured | beside | difference, points | verdict |", "|---|---|---|--:|---|"]
+    for one in result.contrasts:
+        if one.measured.startswith(("clean", "pgd")):
+            continue
+        gain = one.difference
+        lines.append(
+            f"| {one.question} | {one.measured} | {one.second} | "
+            f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] | {one.verdict} |"
+        )
+    doubts = [f"- {entry.title}: {caution}" for entry in result.methods for caution in entry.evaluation.cautions]
+    if doubts:
+        lines += ["\nCautions:\n", *doubts]
+    said = Counter(one.verdict for one in result.contrasts)
+    lines.append(
+        f"\nOf all {len(result.contrasts)} comparisons: " + ", ".join(f"{n} “{v}”" for v, n in said.items()) + "."
+    )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    write_bytes(PAGE, page().encode("utf-8"))
+    print(PAGE)
