@@ -18,7 +18,7 @@ from mechaug.training import nets
 from mechaug.training.engine import fit
 from mechaug.watch import Silent, Watch
 
-STEPS: Final = 16
+STEPS: Final = 32
 ROUNDS: Final = 3
 
 

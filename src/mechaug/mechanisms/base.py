@@ -138,6 +138,8 @@ class Mechanism(ABC, Generic[P]):
     structure: Structure
     overlaps: tuple[str, ...] = ()
     """The common corruptions that are relatives of this mechanism: no surprise to a net that was trained with it."""
+    shares: int = 1
+    """Among how many mechanisms the images of a batch are shared out, each of which works on its own few."""
 
     @abstractmethod
     def sample(self, key: Key) -> P:
@@ -173,7 +175,7 @@ class Mechanism(ABC, Generic[P]):
                 raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
         if not values_known() or needs_gradient(picture, *leaves):
             return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
-        step = _images_at_once(picture)
+        step = _images_at_once(picture, self.shares)
         out = torch.empty_like(picture)
         with torch.no_grad():
             for start in range(0, picture.shape[0], step):
@@ -239,14 +241,19 @@ def check_picture(picture: Tensor) -> None:
 _AT_ONCE: Final = 2**20
 """Numbers of a batch that are worked on at once on a CPU: few calls, and results that stay in its cache."""
 
+_SHARED_OUT: Final = 4
+"""How many times as many, at most, where they are shared out among mechanisms: calls weigh more there than the cache.
+Measured with the 22 mechanisms of the recipe: 1.5 times as fast as 1, and no slower than 8."""
 
-def _images_at_once(picture: Image) -> int:
+
+def _images_at_once(picture: Image, shares: int) -> int:
     """How many images to work on at a time: all of them where memory is no bottleneck."""
     if picture.device.type != "cpu":
         return max(1, picture.shape[0])
     _keep_memory()
     # Some operators share work between threads by whole images only.
-    return max(torch.get_num_threads(), _AT_ONCE // max(1, picture.shape[1:].numel()))
+    numbers = _AT_ONCE * min(shares, _SHARED_OUT)
+    return max(torch.get_num_threads(), numbers // max(1, picture.shape[1:].numel()))
 
 
 @functools.cache

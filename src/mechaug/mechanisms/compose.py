@@ -119,6 +119,7 @@ class Chain(Mechanism[ChainParams]):
         _check_parts("Chain", mechanisms)
         flat = [inner for part in mechanisms for inner in (part.mechanisms if isinstance(part, Chain) else (part,))]
         object.__setattr__(self, "mechanisms", tuple(flat))
+        object.__setattr__(self, "shares", max(part.shares for part in flat))
 
     @classmethod
     def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...]) -> "Chain":
@@ -175,6 +176,7 @@ class Maybe(Mechanism[P]):
         if not 0 <= self.probability <= 1:
             raise ValueError(f"Maybe(probability=…) is a share from 0 to 1, not {self.probability!r}")
         object.__setattr__(self, "domain", self.mechanism.domain)
+        object.__setattr__(self, "shares", self.mechanism.shares)
 
     def sample(self, key: Key) -> P:
         happens = key.fold(label(self)).fold("happens").unit() < self.probability
@@ -232,6 +234,7 @@ class OneOf(Mechanism[OneOfParams]):
         object.__setattr__(self, "weights", None if weights is None else tuple(float(w) for w in weights))
         shared = {part.domain for part in mechanisms}
         object.__setattr__(self, "domain", shared.pop() if len(shared) == 1 else "picture")
+        object.__setattr__(self, "shares", len(mechanisms))
 
     @classmethod
     def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...], weights: tuple[float, ...] | None) -> "OneOf":
@@ -250,16 +253,18 @@ class OneOf(Mechanism[OneOfParams]):
         return OneOfParams(nothing, tuple(part.neutral(batch) for part in self.mechanisms))
 
     def transform(self, x: Image, params: OneOfParams) -> Image:
-        out = x
         # The images in the order of their mechanisms, those without one first. Only how many each has is asked for.
         numbers = torch.arange(-1, len(self.mechanisms), device=x.device)
         counts = (params.choice[:, None] == numbers).sum(0).tolist()
-        groups = params.choice.argsort(stable=True).split(counts)[1:]
-        for part, own, rows in zip(self.mechanisms, params.options, groups, strict=True):
+        order = params.choice.argsort(stable=True)
+        groups = list(x.index_select(0, order).split(counts))
+        for place, (part, own, rows) in enumerate(
+            zip(self.mechanisms, params.options, order.split(counts)[1:], strict=True), 1
+        ):
             if rows.numel():
-                done = part.transform_in(self.domain, x.index_select(0, rows), own.rows(rows))
-                out = out.index_copy(0, rows, done)
-        return out
+                groups[place] = part.transform_in(self.domain, groups[place], own.rows(rows))
+        # Put together once and brought back once: one copy of all images per mechanism would cost more than they do.
+        return torch.cat(groups).index_select(0, order.argsort())
 
 
 @parameters
@@ -296,6 +301,7 @@ class Mix(Mechanism[MixParams]):
         if not (0 < concentration < math.inf and 0 < skip < math.inf):
             raise ValueError(f"Mix: concentration and skip are positive and finite, not {concentration!r} and {skip!r}")
         object.__setattr__(self, "branches", branches)
+        object.__setattr__(self, "shares", max(part.shares for part in branches))
         object.__setattr__(self, "concentration", float(concentration))
         object.__setattr__(self, "skip", float(skip))
 

@@ -18,8 +18,8 @@ from mechaug.training.recipes import Recipe
 from mechaug.training.team import Team
 from mechaug.types import Bytes
 
-AT_ONCE: Final = {"cpu": 3 * 2**20, "cuda": 3 * 2**23}
-"""Numbers of one view that are made together: what stays in a CPU's cache, what fills an accelerator."""
+AT_ONCE: Final = {"cpu": 3 * 2**22, "cuda": 3 * 2**23}
+"""Numbers of one view that are made together: enough that a mixture of many mechanisms has work for each of them."""
 
 
 @final
@@ -52,6 +52,7 @@ class Batches:
         self._views, self._seed, self._device = views, seed, device
         self._pixels = _near(data.pixels, device)
         self.per_epoch = len(data) // recipe.batch_size
+        self._steps = recipe.total_steps(len(data))
         numbers = data.pixels[0].numel() * recipe.batch_size // team.size
         self._ahead = max(1, AT_ONCE.get(device.type, AT_ONCE["cpu"]) // numbers)
         self._order, self._ordered = torch.empty(0, dtype=torch.int64), -1
@@ -69,7 +70,9 @@ class Batches:
 
     @torch.no_grad()
     def _make(self, epoch: int, first: int) -> list[Batch]:
-        rows = [self._rows(epoch, place) for place in range(first, min(first + self._ahead, self.per_epoch))]
+        # No step beyond the last one, or a training of few steps would pay for more.
+        end = min(first + self._ahead, self.per_epoch, self._steps - epoch * self.per_epoch)
+        rows = [self._rows(epoch, place) for place in range(first, end)]
         together = torch.cat(rows)
         # A few numbers are drawn faster on the CPU than on an accelerator, which then need not be waited for.
         key = Key(self._seed).fold("augmentation").at(self._data.index[together], epoch=epoch)
