@@ -65,12 +65,47 @@ def page(record: dict[str, Any]) -> str:
     if memory:
         peaks = " and ".join(f"{value:.1f} batches at {size}×{size}" for size, value in memory.items())
         lines += ["", f"Peak memory of the full chain of eight stages: {peaks}, beyond the batch itself."]
+    for cost in sorted(RESULTS.glob("training-cost-*.json")):
+        lines += _training_lines(json.loads(cost.read_text(encoding="utf-8")))
     on_device = RESULTS / "throughput-cuda.json"
     if on_device.exists():
         lines += _device_lines(json.loads(on_device.read_text(encoding="utf-8")))
     if record["left_out"]:
         lines += ["", "Left out: " + "; ".join(f"{name} ({why})" for name, why in record["left_out"].items()) + "."]
     return "\n".join(lines) + "\n"
+
+
+def _training_lines(record: dict[str, Any]) -> list[str]:
+    """What an epoch costs, the augmentation in it."""
+    where = record["environment"]
+    place = where["device"] if where["device"] != "cpu" else f"{where['threads']} threads of one {where['processor']}"
+    height, width = record["picture"][1:]
+    lines = [
+        "",
+        f"## An epoch of training: {place}",
+        "",
+        f"{record['train_size']:,} pictures of {width}×{height} ({record['data']}) in batches of "
+        f"{record['batch_size']}; median of {record['runs']} runs in turns. JSD takes the clean picture and two views "
+        "through the net, so that it costs three plain steps before anything is augmented. Made by "
+        f"`benchmarks/training_cost.py`, {where['date']}.",
+        "",
+        "| net | trained with | pictures/s | of a plain epoch |",
+        "|---|---|--:|--:|",
+    ]
+    for one in record["nets"]:
+        lines += [
+            f"| {one['net']} | {row['name']} | {_count(row['pictures_per_s'])} | {row['of_plain']:.2f}× |"
+            for row in one["rows"]
+        ]
+        seconds = {row["name"]: row["median_s"] for row in one["rows"]}
+        rival = min((name for name in seconds if "Pillow" in name), key=seconds.__getitem__)
+        share = seconds["Exposures + JSD"] / seconds[rival]
+        lines += [
+            "",
+            f"The recipe of mechanisms takes {share:.2f} of the time of AugMix + JSD on Pillow images (goal: no more; "
+            f"aim: a third) with `{one['net']}`.",
+        ]
+    return lines
 
 
 def _device_lines(record: dict[str, Any]) -> list[str]:

@@ -103,8 +103,9 @@ class Chain(Mechanism[ChainParams]):
     """Mechanisms in the order that light travels.
 
     The picture becomes light before the first mechanism that acts on light, and a picture again where one acts on
-    pictures or the chain ends: one conversion per change. Chains inside a chain are flattened. Where parameters are
-    neutral, no work is done.
+    pictures or the chain ends: one conversion per change. A chain that begins and ends on light acts on light, so that
+    within another combinator there is none. Chains inside a chain are flattened. Where parameters are neutral, no work
+    is done.
 
     Args:
         *mechanisms: at least one.
@@ -112,13 +113,14 @@ class Chain(Mechanism[ChainParams]):
 
     mechanisms: tuple[Mechanism[Any], ...]
 
-    domain = "picture"
     structure = "none"
 
     def __init__(self, *mechanisms: Mechanism[Any]) -> None:
         _check_parts("Chain", mechanisms)
         flat = [inner for part in mechanisms for inner in (part.mechanisms if isinstance(part, Chain) else (part,))]
         object.__setattr__(self, "mechanisms", tuple(flat))
+        on_light = flat[0].domain == flat[-1].domain == "light"
+        object.__setattr__(self, "domain", "light" if on_light else "picture")
         object.__setattr__(self, "shares", max(part.shares for part in flat))
 
     @classmethod
@@ -134,7 +136,7 @@ class Chain(Mechanism[ChainParams]):
         return ChainParams(tuple(part.neutral(batch) for part in self.mechanisms))
 
     def transform(self, x: Image, params: ChainParams) -> Image:
-        here: Domain = "picture"
+        here: Domain = self.domain
         given = x
         for part, own in zip(self.mechanisms, params.steps, strict=True):
             rows = busy_rows(part, own)
@@ -148,7 +150,7 @@ class Chain(Mechanism[ChainParams]):
             # What is already a result of this chain may be overwritten, unless its way back is recorded.
             fresh = not torch.is_grad_enabled() and _memory(x) != _memory(given)
             x = x.index_copy_(0, rows, changed) if fresh else x.index_copy(0, rows, changed)
-        return converted(x, here, "picture")
+        return converted(x, here, self.domain)
 
 
 def _memory(x: Image) -> int:
@@ -204,7 +206,7 @@ class OneOfParams(Parameters):
 @final
 @dataclass(frozen=True, init=False)
 class OneOf(Mechanism[OneOfParams]):
-    """One of several mechanisms per image.
+    """One of several mechanisms per image; it acts on light where most of them do.
 
     `transform` groups the images by their mechanism and computes only what was chosen; it therefore depends on the
     values of `choice`, and neither traces whole under `torch.compile` nor batches under `torch.vmap`.
@@ -232,8 +234,8 @@ class OneOf(Mechanism[OneOfParams]):
             )
         object.__setattr__(self, "mechanisms", mechanisms)
         object.__setattr__(self, "weights", None if weights is None else tuple(float(w) for w in weights))
-        shared = {part.domain for part in mechanisms}
-        object.__setattr__(self, "domain", shared.pop() if len(shared) == 1 else "picture")
+        on_light = sum(part.domain == "light" for part in mechanisms)
+        object.__setattr__(self, "domain", "light" if 2 * on_light > len(mechanisms) else "picture")
         object.__setattr__(self, "shares", len(mechanisms))
 
     @classmethod
@@ -329,5 +331,5 @@ class Mix(Mechanism[MixParams]):
         mix, weights = params.mix.to(x.dtype), params.weights.to(x.dtype)
         out = per_image(1 - mix) * x
         for k, (part, own) in enumerate(zip(self.branches, params.branches, strict=True)):
-            out = out + per_image(mix * weights[:, k]) * part.transform_in("light", x, own)
+            out = torch.addcmul(out, per_image(mix * weights[:, k]), part.transform_in("light", x, own))
         return out
