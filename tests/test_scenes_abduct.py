@@ -158,6 +158,19 @@ def test_what_a_camera_wrote_is_read_and_damage_is_said(tmp_path: Path, pictures
     assert "iso = 0" in note and "ignored" in note
 
 
+@pytest.mark.parametrize(("whole", "iso"), [({}, None), ({0x8832: 102400}, 102400.0), ({0x8831: 0}, None)])
+def test_an_iso_beyond_its_entry_is_looked_up(
+    tmp_path: Path, pictures: torch.Tensor, whole: dict[int, int], iso: float | None
+) -> None:
+    exif = PillowImage.Exif()
+    exif.get_ifd(0x8769).update({0x8827: 65535, **whole})
+    pixels = (pictures[0] * 255).byte().permute(1, 2, 0).numpy()
+    PillowImage.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif)
+    found = abduct(tmp_path / "a.jpg")
+    assert found["iso"].value == iso
+    assert len(found.notes) == (iso is None) and all("iso = 65535" in note for note in found.notes)
+
+
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing\.jpg cannot be read"):
         abduct(tmp_path / "nothing.jpg")
