@@ -8,7 +8,7 @@ import torch
 
 from mechaug import mechanisms as m
 from mechaug.data import signs
-from mechaug.evaluation.intervention import InterventionReport, intervention_report
+from mechaug.evaluation import InterventionReport, intervention_report
 from mechaug.heuristics.augmix import AugMix
 from mechaug.scenes import Scene, Variable, library
 
@@ -31,6 +31,15 @@ def test_do_is_an_intervention() -> None:
     assert found.holds, found.text()
     assert found.dependence_before > 0.7 and found.ruler > 0.85
     assert "simulates do(illuminant_mired)" in found.text()
+
+
+def test_do_of_one_value_is_an_intervention() -> None:
+    found = report(SCENE.do(illuminant_mired=250.0))
+    assert found.holds, found.text()
+    assert "of the variance is gone" in found.text()
+    # Who means another value than the pictures have is told so: the light is left where it was tied to the class.
+    untouched = Scene(SCENE.variables, m.Chain(NOTHING)).do(illuminant_mired=250.0)
+    assert not verdicts(report(untouched))["effectiveness"]
 
 
 def test_a_heuristic_is_none() -> None:
@@ -62,6 +71,12 @@ def test_what_cannot_be_measured_is_said() -> None:
         intervention_report(NOTHING, bounded, TIED, variable="lamp_lux")
     with pytest.raises(ValueError, match="more pictures"):
         intervention_report(NOTHING, SCENE, TIED, count=10)
+
+
+@pytest.mark.untyped  # run without run-time checks, which would refuse it first
+def test_pictures_without_causes_are_refused() -> None:
+    with pytest.raises(TypeError, match="signs with their causes"):
+        intervention_report(NOTHING, SCENE, TIED.train)  # type: ignore[arg-type]
 
 
 def test_confounding_is_as_stated() -> None:

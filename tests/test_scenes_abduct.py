@@ -86,6 +86,21 @@ def test_sharp_pictures_have_a_bound_and_blurred_ones_a_value(pictures: torch.Te
     assert bounded >= 8 and values >= 8
 
 
+def test_wide_blur_has_a_lower_bound(pictures: torch.Tensor, reference: Reference) -> None:
+    """It leaves too few edges to read; that it is wide is known all the same."""
+    bounded = 0
+    for row, picture in enumerate(pictures[:8]):
+        for permille in (50.0, 120.0):
+            blurred = m.GaussianScale(scale_permille=permille)(picture[None], Key(0).at([row]))[0]
+            found = abduct(blurred, reference=reference)["scale_permille"]
+            low, high = found.interval
+            assert low <= permille
+            bounded += not found.identified and low > 5.0 and high == math.inf and "at least" in str(found)
+    assert bounded >= 14
+    # Nothing is known of a picture without an edge.
+    assert abduct(torch.full((3, 64, 64), 0.5))["scale_permille"].within == (-math.inf, math.inf)
+
+
 @pytest.mark.parametrize("quality", [10, 50, 75, 95, 100])
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_a_file_s_own_tables_are_exact(tmp_path: Path, pictures: torch.Tensor, quality: int, subsampling: int) -> None:
@@ -114,7 +129,7 @@ def test_a_tensor_says_less_than_a_file(pictures: torch.Tensor, tmp_path: Path) 
     assert "no JPEG file" in from_file["quality"].reason and "EXIF does not say" in from_file["iso"].reason
     # It reads as a list, with what is not known named.
     text = str(from_tensor)
-    assert "not identified" in text and "clipped: " in text and "exposure_ev: " in text
+    assert "scale_permille: not identified: at most" in text and "clipped: " in text and "exposure_ev: " in text
     with pytest.raises(KeyError, match="focal_length_mm"):
         from_tensor["focal"]
 
@@ -143,6 +158,19 @@ def test_what_a_camera_wrote_is_read_and_damage_is_said(tmp_path: Path, pictures
     assert "iso = 0" in note and "ignored" in note
 
 
+@pytest.mark.parametrize(("whole", "iso"), [({}, None), ({0x8832: 102400}, 102400.0), ({0x8831: 0}, None)])
+def test_an_iso_beyond_its_entry_is_looked_up(
+    tmp_path: Path, pictures: torch.Tensor, whole: dict[int, int], iso: float | None
+) -> None:
+    exif = PillowImage.Exif()
+    exif.get_ifd(0x8769).update({0x8827: 65535, **whole})
+    pixels = (pictures[0] * 255).byte().permute(1, 2, 0).numpy()
+    PillowImage.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif)
+    found = abduct(tmp_path / "a.jpg")
+    assert found["iso"].value == iso
+    assert len(found.notes) == (iso is None) and all("iso = 65535" in note for note in found.notes)
+
+
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing\.jpg cannot be read"):
         abduct(tmp_path / "nothing.jpg")
@@ -155,6 +183,9 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     PillowImage.new("I;16", (32, 32)).save(tmp_path / "deep.png")
     with pytest.raises(UserError, match="more than 8 bits"):
         abduct(tmp_path / "deep.png")
+    for wrong in (255 * torch.rand(3, 32, 32), torch.randn(3, 32, 32), torch.full((3, 32, 32), math.nan)):
+        with pytest.raises(ValueError, match=r"values are in \[0, 1\], not"):
+            abduct(wrong)
     for shape in ((2, 3, 32, 32), (3, 8, 32)):
         with pytest.raises(ValueError, match="one picture of shape"):
             abduct(torch.rand(shape))

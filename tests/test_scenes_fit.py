@@ -11,10 +11,15 @@ from torch.distributions import LogNormal, Normal
 
 import known_scene
 from mechaug import Key
+from mechaug import mechanisms as m
 from mechaug.errors import UserError
 from mechaug.scenes import PRIORS, Fit, Quantiles, fit_folder, read_scene, reference_folder, write_scene
+from mechaug.scenes.estimates import BLUR_DOUBT, scale_permille
 from mechaug.scenes.estimators.base import Estimate, missing
+from mechaug.scenes.estimators.measures import measure
+from mechaug.scenes.estimators.photograph import photograph_of
 from mechaug.scenes.fit_law import Reading, fit_normal, held, with_doubt
+from mechaug.scenes.fit_reference import reference_of
 from mechaug.scenes.fit_variable import fit_exact, fit_measured
 
 EXIF = {"exposure_s", "f_number", "iso", "focal_length_mm"}
@@ -130,6 +135,18 @@ def test_exact_values_are_one_number_or_as_they_are() -> None:
     assert fit_exact(prior, rows[:30]).variable.law == 75.0
     law = fit_exact(prior, rows).variable.law
     assert isinstance(law, Quantiles) and set(law.values) == {75.0, 95.0}
+
+
+def test_blur_too_wide_to_read_counts_as_wide() -> None:
+    """One picture of six has too few edges left to read: of the others alone, the mean would be 17 permille."""
+    pictures = known_scene.leaves(120, 192)
+    reference = reference_of([measure(photograph_of(picture)) for picture in pictures[:60]], "dead leaves")
+    blurred = m.GaussianScale(scale_permille=Normal(20.0, 6.0))(pictures[60:], Key(0).at(torch.arange(60)))
+    rows = [scale_permille(measure(photograph_of(picture)), reference) for picture in blurred]
+    assert sum(not row.identified for row in rows) >= 5
+    fit = fit_measured(PRIORS["scale_permille"], rows, doubt=BLUR_DOUBT).normal
+    assert fit is not None and abs(fit.mean / 20.0 - 1) < 0.15
+    assert fit.spread_low < 6.0 < fit.spread_high
 
 
 # Folders -------------------------------------------------------------------------------------------------------------

@@ -12,9 +12,12 @@ from mechaug import mechanisms as m
 from mechaug.errors import UserError
 from mechaug.scenes import (
     TYPES,
+    Band,
+    Changed,
     Linear,
     Lookup,
     Power,
+    Quantiles,
     Scene,
     Sometimes,
     Variable,
@@ -172,6 +175,7 @@ def test_scenes_are_files(tmp_path) -> None:
         (lambda text: '{"type": "Jpeg"}', "holds no scene"),
         (lambda text: "[]", "holds no scene"),
         (lambda text: text.replace('"low": 0.01', '"low": 1e9'), "outside"),
+        (lambda text: text.replace('"scale": "log"', '"scale": "decibel"'), "scale"),
         (lambda text: text.replace('"name": "iso"', '"name": 7'), "cannot|can be used"),
         (lambda text: text.replace('"factor": 2.5', '"factor": "2.5"'), "can be used"),
         (lambda text: text[: text.index('"scene"')] + '"scene": 5}', "holds no scene"),
@@ -213,6 +217,14 @@ JPEG = m.Chain(m.Jpeg(quality="q"))
         (lambda: one((5.0, 1.0)), "reversed"),
         (lambda: one((-1.0, 1.0), low=0.0), "outside 0 to inf"),
         (lambda: one((0.0, 1.0), scale="log"), "both ends"),
+        (lambda: one(Normal(-5.0, 1.0), low=0.0), "-8.09 to -1.91, all outside 0 to inf"),
+        (lambda: one(Sometimes(0.1, (500.0, 600.0), 1.0), high=100.0), "outside -inf to 100"),
+        (lambda: one(Sometimes(0.1, 5.0, 101.0), high=100.0), "101.0 is outside -inf to 100"),
+        (lambda: one(Quantiles((500.0, 600.0)), high=100.0), "500.1 to 599.9, all outside -inf to 100"),
+        (lambda: SCENE.do(visibility_m=5.0).shift(visibility_m=-9.0), "outside 1 to inf"),
+        (lambda: Scene((one(Normal(-9.0, 1.0)),), JPEG), "outside 1 to inf"),
+        (lambda: Scene((one(Sometimes(0.5, 50.0, 0.0)),), JPEG), "0.0 is outside 1 to inf"),
+        (lambda: SCENE.do(illuminance_lux=Normal(-50.0, 1.0)), "outside 0.01 to inf lux"),
         (lambda: one(Gamma(1.0, 1.0)), "no inverse distribution function"),
         (lambda: one((1.0, 2.0), parents=("p",)), "does not take them"),
         (lambda: one(Linear((1.0, 2.0)), parents=("p",)), "takes 2 parents"),
@@ -239,5 +251,35 @@ def test_what_is_no_scene_is_said() -> None:
         Scene((one(5.0),), m.Jpeg())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="at least one Variable"):
         Scene((), JPEG)
+    with pytest.raises(TypeError, match="at least one Variable"):
+        Scene(one(5.0), JPEG)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="names another variable"):
         one("p")
+    with pytest.raises(TypeError, match=r"parents=\('illuminance_lux',\)"):
+        one(Linear((1.0,)), parents="illuminance_lux")
+
+
+def test_the_tails_of_a_law_may_lie_outside() -> None:
+    """What is drawn there is held at the end, as in a chain."""
+    scene = Scene((one(Normal(0.0, 10.0), low=1.0), Variable("p", "", Quantiles((-1.0, 2.0)), low=0.0)), JPEG)
+    values = scene.sample(KEY).values
+    assert values[:, 0].min() == 1 and values[:, 0].max() > 10 and values[:, 1].min() == 0
+
+
+@pytest.mark.untyped  # run without run-time checks, which would refuse it first
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: one((1.0, 2.0), scale="lgo"),
+        lambda: Lookup((1.0, 2.0), (1.0, 2.0), scale="lgo"),  # type: ignore[arg-type]
+        lambda: Lookup((1.0, 2.0), (1.0, 2.0), at_scale="lgo"),  # type: ignore[arg-type]
+        lambda: Band((1.0, 2.0), (1.0, 2.0), (1.0, 2.0), scale="lgo"),  # type: ignore[arg-type]
+        lambda: Changed(5.0, scale="lgo"),  # type: ignore[arg-type]
+        lambda: Sometimes(0.5, (1.0, 2.0), 0.0, "lgo"),  # type: ignore[arg-type]
+        lambda: Quantiles((1.0, 2.0), "lgo"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_misspelt_scale_is_said(make) -> None:
+    """It would be read as linear, and every draw would be another."""
+    with pytest.raises(ValueError, match='is "linear" or "log", not \'lgo\''):
+        make()

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,9 @@ Scale: TypeAlias = Literal["linear", "log"]
 """On which scale a range is uniform: ratios (visibility, exposure time, ISO) are uniform in their logarithm."""
 
 _METADATA_KEY: Final = "mechaug.quantity"
+
+_NEARLY_ALL: Final = (0.001, 0.999)
+"""Quantiles between which a distribution's values are looked at: only its tails may lie outside what exists."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
     Raises:
         TypeError: the law is neither a number, a range nor a distribution.
         ValueError: it is outside the quantity's support, reversed, not positive on a log scale, or a distribution
-            without an inverse distribution function.
+            without an inverse distribution function or with nothing but its tails in the support.
     """
     where = f"{owner}({name}=…)"
     if isinstance(law, str) and law.isidentifier():
@@ -98,12 +101,16 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
         if law.batch_shape or law.event_shape:
             raise ValueError(f"{where} takes a distribution of single numbers, not one of shape {law.batch_shape}")
         try:
-            law.icdf(torch.tensor(0.5))
+            least, most = law.icdf(torch.tensor(_NEARLY_ALL)).tolist()
         except NotImplementedError:
             raise ValueError(
                 f"{where}: {type(law).__name__} has no inverse distribution function, so no key can draw from it; "
                 "use Normal, LogNormal, Uniform, Exponential or a range (low, high)"
             ) from None
+        if most < meaning.low or least > meaning.high:
+            raise ValueError(
+                f"{where}: {type(law).__name__} gives {least:.4g} to {most:.4g}, all outside {existing(meaning)}"
+            )
         return
     if isinstance(law, tuple):
         if len(law) != 2 or not all(isinstance(end, int | float) and not isinstance(end, bool) for end in law):
@@ -127,10 +134,23 @@ def check_law(owner: str, name: str, law: Law, meaning: Quantity) -> None:
             f"not {type(law).__name__}"
         )
     if math.isnan(low) or math.isnan(high) or low < meaning.low or high > meaning.high:
-        unit = f" {meaning.unit}" if meaning.unit else ""
-        raise ValueError(
-            f"{where}: {law!r} is outside {meaning.low:g} to {meaning.high:g}{unit}, the values that exist"
-        )
+        raise ValueError(f"{where}: {law!r} is outside {existing(meaning)}")
+
+
+def existing(meaning: Quantity) -> str:
+    """The values that exist, for a sentence."""
+    unit = f" {meaning.unit}" if meaning.unit else ""
+    return f"{meaning.low:g} to {meaning.high:g}{unit}, the values that exist"
+
+
+def check_scale(owner: str, name: str, scale: str) -> None:
+    """Refuse what is no scale, such as one that is misspelt: nothing would be uniform on it.
+
+    Raises:
+        ValueError: it is neither "linear" nor "log".
+    """
+    if scale not in get_args(Scale):
+        raise ValueError(f'{owner}({name}=…) is "linear" or "log", not {scale!r}')
 
 
 def draw_law(law: Law, key: Key, meaning: Quantity) -> Float[Tensor, "..."]:

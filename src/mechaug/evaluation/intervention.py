@@ -30,7 +30,8 @@ DEPENDS: Final = 0.05
 """Most of the nuisance's variance that the label may tell."""
 
 EXPLAINS: Final = 0.5
-"""Least of the read values' variance that the intended ones must explain."""
+"""Least of the read values' variance that the intended ones must explain; where one value is intended for all, least of
+the nuisance's variance that must be gone."""
 
 PRESERVES: Final = 0.99
 """Least share of pictures whose label must survive."""
@@ -105,8 +106,9 @@ def intervention_report(
       the nuisance alone is changed, over the noise of the renderer's own sensor; the median picture's.
     - independence: the share of the variance of the nuisance, read from the augmented pictures, that the label tells
       (corrected for chance); the data should be confounded, or there is nothing to remove.
-    - effectiveness: the share of variance of the read values that the intended ones explain, as they are. What intends
-      none has none.
+    - effectiveness: the share of variance of the read values that the intended ones explain, as they are. Where one
+      value is intended for all, the share of the nuisance's variance that is gone: 1 − the mean square of what is read
+      less that value, over that variance. What intends none has none.
     - composition: how far a second intervention after a first is from the second alone, over the noise as above.
     - label preservation: the share of pictures that are nearer to the render of their own class than to those of any
       other, all else alike.
@@ -120,9 +122,15 @@ def intervention_report(
         seed: of the augmentation's draws.
 
     Raises:
+        TypeError: the data are no signs with their causes.
         ValueError: the scene has no such variable or does not bound it, the signs have no such cause, or there are too
             few pictures.
     """
+    if not isinstance(data, Signs):
+        raise TypeError(
+            f"a report needs signs with their causes, mechaug.data.signs(1000, 0, confounding=0.95), not a "
+            f"{type(data).__name__}"
+        )
     support = scene.variable(variable).support
     if not abs(support.low) + abs(support.high) < float("inf"):
         raise ValueError(f"the scene's variable {variable} has no bounds to search: give it low=… and high=…")
@@ -152,17 +160,15 @@ def intervention_report(
     commutation = (away / noise).median().item()
     composition = (_distance(after, alone) / noise).median().item()
     dependence = _told_by(labels, seen)
-    explained = None if intended is None else 1 - (seen - intended).var().item() / intended.var().item()
+    explained, explains = _explained(seen, intended, getattr(causes, variable), scene.variable(variable).unit)
     preserved = _own_class_nearest(changed, labels, causes.replace(**{variable: nearest})).float().mean().item()
-    unit = scene.variable(variable).unit
     criteria = (
         Criterion("commutation", commutation, COMMUTES, commutation <= COMMUTES, "noises away from the renderer's"),
         Criterion(
             "independence", dependence, DEPENDS, dependence <= DEPENDS, "of the nuisance's variance the label tells"
         ),
         Criterion(
-            "effectiveness", explained, EXPLAINS, explained is not None and explained >= EXPLAINS,
-            "no value is intended" if explained is None else f"of what is read ({unit}) is as intended",
+            "effectiveness", explained, EXPLAINS, explained is not None and explained >= EXPLAINS, explains,
         ),
         Criterion("composition", composition, COMMUTES, composition <= COMMUTES, "noises away from the second alone"),
         Criterion(
@@ -206,8 +212,17 @@ def _intended(augmentation: Mechanism[Any], params: Any, variable: str) -> PerIm
     """The values that a scene drew; None where the augmentation is no scene or has no such variable."""
     if not isinstance(augmentation, Scene) or variable not in augmentation.names:
         return None
-    intended = augmentation.table(params)[variable]
-    return intended if intended.var() > 0 else None
+    return augmentation.table(params)[variable]
+
+
+def _explained(seen: PerImage, intended: PerImage | None, before: PerImage, unit: str) -> tuple[float | None, str]:
+    """How far what is read is as intended, and what that number is."""
+    if intended is None:
+        return None, "no value is intended"
+    if intended.min() == intended.max():
+        left = (seen - intended).square().mean() / before.var()
+        return 1 - left.item(), f"of the variance is gone: all is read ({unit}) as the value intended"
+    return 1 - (seen - intended).var().item() / intended.var().item(), f"of what is read ({unit}) is as intended"
 
 
 def _told_by(labels: Labels, values: PerImage) -> float:

@@ -69,7 +69,7 @@ def abduct(
 
     Raises:
         UserError: the file cannot be read as a picture.
-        ValueError: the tensor is not one picture of 3 channels.
+        ValueError: the tensor is not one picture of 3 channels in [0, 1].
     """
     photograph = photograph_of(image) if isinstance(image, Tensor) else read_photograph(Path(image))
     measures = measure(photograph)

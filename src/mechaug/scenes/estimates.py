@@ -6,7 +6,7 @@ from typing import Final
 from mechaug.mechanisms.colour import BALANCED_MIRED
 from mechaug.scenes.estimators import illuminant, jpeg, noise
 from mechaug.scenes.estimators.base import Estimate, known, missing
-from mechaug.scenes.estimators.blur import GAIN
+from mechaug.scenes.estimators.blur import GAIN, LARGEST
 from mechaug.scenes.estimators.exif import TAGS
 from mechaug.scenes.estimators.measures import Measures
 from mechaug.scenes.fit_reference import Reference
@@ -83,22 +83,37 @@ def cast_mired(measures: Measures, reference: Reference) -> Estimate:
 
 
 def scale_permille(measures: Measures, reference: Reference) -> Estimate:
-    """The standard deviation of the blur, in thousandths of the width; at most that where it cannot be told from 0."""
+    """The standard deviation of the blur, in thousandths of the width.
+
+    At most that where it cannot be told from 0; at least that where it leaves too few edges to read.
+    """
     edges = measures.edges
     per_pixel = 1e3 / measures.width
     low, high = (per_pixel * end for end in VALID_BLUR_PX)
+    middle, spread = reference.edge_px2
+    share = spread / GAIN
+
+    def error_of(variance: float) -> float:
+        # The median of some hundred edges has an error of its own, which is what is left where the reference's pictures
+        # are all alike.
+        return math.hypot(share * (1 + _JOINED * max(variance, 0.0)), _OF_EDGES * max(variance, 0.0))
+
     if edges.reason:
+        # Before the last halving the edges could be read, and were too wide.
+        variance = max((LARGEST - middle) / GAIN, 0.0)
+        certain = max(variance - 2 * error_of(variance), 0.0)
+        pixel = per_pixel * 2.0 ** (edges.halvings - 1)
         return missing(
-            "scale_permille", "permille", "linear", (low, high), edges.reason, assumption=reference.assumption
-        )
+            "scale_permille", "permille", "linear", (low, high), edges.reason,
+            within=(pixel * math.sqrt(certain), math.inf) if edges.halvings else (-math.inf, math.inf),
+            assumption=reference.assumption,
+            # No blur is wider than the picture.
+            unread=(pixel * math.sqrt(variance), 1e3) if edges.halvings else None,
+        )  # fmt: skip
     # In pixels of the size at which the edges were read; sharp edges read there what they do anywhere.
     size = 2.0**edges.halvings
-    middle, spread = reference.edge_px2
     variance = (edges.variance_px2 / size**2 - middle) / GAIN
-    # The median of some hundred edges has an error of its own, which is what is left where the reference's pictures are
-    # all alike.
-    share = spread / GAIN
-    error = math.hypot(share * (1 + _JOINED * max(variance, 0.0)), _OF_EDGES * max(variance, 0.0))
+    error = error_of(variance)
     if variance < 2 * error:
         # The variance at which both are equal: what is less is never read as a value, whatever the picture.
         slope = math.sqrt(1 - 4 * _OF_EDGES**2) - 2 * _JOINED * share

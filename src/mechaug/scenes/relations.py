@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from mechaug.laws import Law, Quantity, Scale, at_quantile, check_law
+from mechaug.laws import Law, Quantity, Scale, at_quantile, check_law, check_scale
 
 Values: TypeAlias = Float[Tensor, "b"]
 """One value per image, in float64."""
@@ -207,6 +207,7 @@ class Changed(Relation):
     def __post_init__(self) -> None:
         if not (0 < self.factor < math.inf and math.isfinite(self.shift)):
             raise ValueError(f"a soft intervention multiplies by a positive number and adds a finite one, not {self!r}")
+        check_scale("Changed", "scale", self.scale)
         if not isinstance(self.law, Relation):
             check_inner("Changed", self.law, self._meaning)
 
@@ -257,7 +258,9 @@ def _check_curve(
     kind = type(relation).__name__
     if len(at) < 2 or any(a >= b for a, b in itertools.pairwise(at)):
         raise ValueError(f"{kind}(at=…) takes at least two values of the parent in ascending order, not {at!r}")
+    check_scale(kind, "at_scale", at_scale)
     for name, values, scale in (("at", at, at_scale), *curves):
+        check_scale(kind, "scale", scale)
         if len(values) != len(at):
             raise ValueError(f"{kind}({name}=…) takes as many values as there are points, {len(at)}, not {len(values)}")
         if not all(math.isfinite(value) for value in values):

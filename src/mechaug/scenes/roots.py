@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch.distributions import Distribution
 
-from mechaug.laws import Quantity, Scale, at_quantile
+from mechaug.laws import Quantity, Scale, at_quantile, check_scale
 from mechaug.scenes.relations import ANY, Relation, Units, Values, check_inner, curves, unscaled
 
 
@@ -32,6 +32,7 @@ class Sometimes(Relation):
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"Sometimes(share=…) is a share from 0 to 1, not {self.share!r}")
+        check_scale("Sometimes", "scale", self.scale)
         check_inner("Sometimes", self.law, self._meaning)
 
     @property
@@ -69,6 +70,7 @@ class Quantiles(Relation):
     scale: Scale = "linear"
 
     def __post_init__(self) -> None:
+        check_scale("Quantiles", "scale", self.scale)
         if len(self.values) < 2 or any(a > b for a, b in itertools.pairwise(self.values)):
             raise ValueError("Quantiles(values=…) takes at least two numbers in ascending order")
         if self.scale == "log" and self.values[0] <= 0:

@@ -14,11 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechaug.keys import Key
-from mechaug.laws import Quantity, check_law, quantities
+from mechaug.laws import Quantity, quantities
 from mechaug.mechanisms.base import Mechanism, Parameters, parameters
 from mechaug.mechanisms.compose import Chain, ChainParams, parts
 from mechaug.scenes import drawing, interventions
-from mechaug.scenes.relations import Relation
 from mechaug.scenes.variable import Variable, VariableLaw, in_order, unknown
 from mechaug.types import Image, PerImage
 
@@ -104,7 +103,8 @@ class Scene(Mechanism[SceneParams]):
     def __post_init__(self) -> None:
         if not isinstance(self.chain, Chain):
             raise TypeError(f"a scene ends in a Chain of mechanisms, not in {type(self.chain).__name__}")
-        if not self.variables or not all(isinstance(variable, Variable) for variable in self.variables):
+        listed = isinstance(self.variables, tuple | list) and len(self.variables) > 0
+        if not listed or not all(isinstance(variable, Variable) for variable in self.variables):
             raise TypeError("a scene has at least one Variable: write Scene((Variable(…), …), Chain(…))")
         in_order(self.variables)
         readings = _readings(self.chain)
@@ -274,9 +274,8 @@ def _check_readings(variables: tuple[Variable, ...], readings: tuple[Reading, ..
                 f"the chain's {field} is in {meaning.unit or 'a pure number'}, and the variable {name} in "
                 f"{variable.unit or 'a pure number'}"
             )
-        if not isinstance(variable.law, Relation):
-            low, high = max(meaning.low, variable.low), min(meaning.high, variable.high)
-            check_law("Variable", name, variable.law, Quantity(variable.unit, 0.0, variable.scale, low, high))
+        low, high = max(meaning.low, variable.low), min(meaning.high, variable.high)
+        variable.check_within(Quantity(variable.unit, 0.0, variable.scale, low, high))
 
 
 def _without_readings(chain: Chain, readings: tuple[Reading, ...]) -> Chain:

@@ -3,14 +3,15 @@
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, final
 
 import torch
 from torch.distributions import Distribution
 
-from mechaug.laws import Quantity, Scale, at_quantile, check_law
+from mechaug.laws import Quantity, Scale, at_quantile, check_law, check_scale, existing
 from mechaug.scenes.relations import ANY, Relation, Values
+from mechaug.scenes.roots import Sometimes
 from mechaug.types import PerImage
 
 VariableLaw: TypeAlias = int | float | tuple[int | float, int | float] | Distribution | Relation
@@ -47,6 +48,11 @@ class Variable:
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"a variable's name is made of letters, digits and underscores, not {self.name!r}")
+        if isinstance(self.parents, str):
+            raise TypeError(
+                f"Variable {self.name}: parents are a tuple of names: write parents=({self.parents!r},), with the comma"
+            )
+        check_scale(f"Variable {self.name}", "scale", self.scale)
         if not self.low <= self.high:
             raise ValueError(f"Variable {self.name}: low={self.low!r} is above high={self.high!r}")
         if isinstance(self.law, str):
@@ -55,7 +61,7 @@ class Variable:
                 f"write Linear((1.0,)) with parents=({self.law!r},)"
             )
         if not isinstance(self.law, Relation):
-            check_law("Variable", self.name, self.law, self.support)
+            self.check_within(self.support)
             if self.parents:
                 raise ValueError(
                     f"Variable {self.name} has parents ({', '.join(self.parents)}), and its law does not take them: "
@@ -69,11 +75,34 @@ class Variable:
             )
         if units.own not in (ANY, self.unit):
             raise ValueError(f"Variable {self.name} is in {_unit(self.unit)}, and {kind} gives {_unit(units.own)}")
+        self.check_within(self.support)
 
     @property
     def support(self) -> Quantity:
         """Which values exist, and on which scale a range is uniform."""
         return Quantity(self.unit, 0.0, self.scale, self.low, self.high)
+
+    def check_within(self, support: Quantity) -> None:
+        """Refuse a law without parents that lies outside the values that exist; what follows from parents is clamped.
+
+        Args:
+            support: of this variable, or of what reads it.
+
+        Raises:
+            TypeError, ValueError: as `mechaug.laws.check_law`.
+        """
+        if not isinstance(self.law, Relation):
+            check_law("Variable", self.name, self.law, support)
+        elif isinstance(self.law, Sometimes):
+            for law in (self.law.law, self.law.otherwise):
+                check_law("Variable", self.name, law, replace(support, scale=self.law.scale))
+        elif not self.law.units().parents:
+            drawn = self.law.value([], torch.linspace(0.001, 0.999, 999, dtype=torch.float64)).float()
+            if not (drawn == drawn.clamp(support.low, support.high)).any():
+                raise ValueError(
+                    f"Variable({self.name}=…): {type(self.law).__name__} gives {drawn.min():.4g} to "
+                    f"{drawn.max():.4g}, all outside {existing(support)}"
+                )
 
     def value(self, parents: Sequence[Values], noise: Values) -> PerImage:
         """The float32 values that follow from the parents' and from a uniform noise, all in float64."""

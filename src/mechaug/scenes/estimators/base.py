@@ -59,9 +59,11 @@ class Estimate:
         return self.value - 1.96 * self.error, self.value + 1.96 * self.error
 
     def __str__(self) -> str:
-        if self.value is None:
-            return f"{self.name}: not identified: {self.reason}"
         low, high = self.interval
+        if self.value is None:
+            word, end = ("at most", high) if math.isfinite(high) else ("at least", low)
+            bound = f"{word} {end:.3g} {self.unit}".rstrip() + "; " if math.isfinite(end) else ""
+            return f"{self.name}: not identified: {bound}{self.reason}"
         text = f"{self.name}: {self.value:.4g} {self.unit}".rstrip()
         return text + (f" (95 %: {low:.3g} to {high:.3g})" if self.error else " (exact)")
 

@@ -31,7 +31,7 @@ _FINE, _COARSE = 1.0, 4.0
 
 _STRONGEST: Final = 0.1
 _FEWEST_EDGES: Final = 40
-_LARGEST: Final = 5.0
+LARGEST: Final = 5.0
 """Square pixels: what is wider is read from the picture at half its size."""
 
 _SMALLEST_SIDE: Final = 32
@@ -43,7 +43,8 @@ class EdgeWidth:
 
     Attributes:
         variance_px2: median over the strongest edges, square pixels; not a number where there is none.
-        halvings: how often the picture was halved to read it.
+        halvings: how often the picture was halved to read it. Where there is no value, the picture at one halving less
+            read `LARGEST` or more.
         reason: why there is none; else empty.
     """
 
@@ -64,10 +65,10 @@ def edge_width(picture: Float[Tensor, "3 h w"]) -> EdgeWidth:
         variance, count = _read(light, clipped)
         if count < _FEWEST_EDGES:
             return EdgeWidth(math.nan, halvings, f"there are {count} edges to read, and {_FEWEST_EDGES} are needed")
-        if variance < _LARGEST:
+        if variance < LARGEST:
             return EdgeWidth(4.0**halvings * variance, halvings)
         light, clipped = (avg_pool2d(plane[None, None], 2)[0, 0] for plane in (light, clipped))
-    return EdgeWidth(math.nan, 5, "edges are wider than any that can be read")
+    return EdgeWidth(math.nan, 6, "edges are wider than any that can be read")
 
 
 def _read(light: Float[Tensor, "h w"], clipped: Float[Tensor, "h w"]) -> tuple[float, int]:

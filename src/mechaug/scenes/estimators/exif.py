@@ -35,6 +35,12 @@ TAGS: Final[Mapping[str, Tag]] = {
 
 _EXIF_IFD: Final = 0x8769
 
+_ISO_BEYOND: Final = 65535
+"""What the entry of two bytes says of any higher setting."""
+
+_ISO_WHOLE: Final = (0x8832, 0x8831, 0x8833)
+"""Where EXIF 2.3 has it then: recommended exposure index, standard output sensitivity, ISO speed."""
+
 
 @dataclass(frozen=True)
 class Exif:
@@ -61,6 +67,11 @@ def read_exif(file: "PillowImage") -> Exif:
         if tag.number not in found:
             continue
         value = _number(found[tag.number])
+        if name == "iso" and value == _ISO_BEYOND:
+            value = max((_number(found[number]) for number in _ISO_WHOLE if number in found), default=math.nan)
+            if math.isnan(value):
+                notes.append("its EXIF says iso = 65535, which stands for any higher one; it was ignored")
+                continue
         if tag.low <= value <= tag.high:
             values[name] = value
         else:

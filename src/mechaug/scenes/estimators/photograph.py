@@ -21,6 +21,8 @@ OVERVIEW: Final = 512
 
 _SMALLEST: Final = 16
 
+_OVERSHOOT: Final = 0.05
+
 
 @dataclass(frozen=True)
 class Photograph:
@@ -57,7 +59,7 @@ def photograph_of(picture: Float[Tensor, "b 3 h w"] | Float[Tensor, "3 h w"], na
     """A photograph of pixels alone, sRGB in [0, 1], rounded to 8 bits.
 
     Raises:
-        ValueError: it is not one picture of 3 channels and at least 16 pixels a side.
+        ValueError: it is not one picture of 3 channels and at least 16 pixels a side, or its values are not in [0, 1].
     """
     if picture.ndim == 4 and len(picture) == 1:
         picture = picture[0]
@@ -68,6 +70,13 @@ def photograph_of(picture: Float[Tensor, "b 3 h w"] | Float[Tensor, "3 h w"], na
         )
     if not picture.is_floating_point():
         raise ValueError(f"pictures are floating point in [0, 1], not {picture.dtype}: convert with x.float() / 255")
+    least, most = (end.item() for end in picture.aminmax())
+    # Rounding, and filters that overshoot, are no other range.
+    if not (least >= -_OVERSHOOT and most <= 1 + _OVERSHOOT):
+        raise ValueError(
+            f"a picture's values are in [0, 1], not {least:.3g} to {most:.3g}: undo what was done to them, such as "
+            "a net's normalisation or 0 to 255"
+        )
     pixels = (picture.clamp(0.0, 1.0) * 255).round().to(torch.uint8)
     return Photograph(name, pixels, picture.shape[2], picture.shape[1], None, None)
 
