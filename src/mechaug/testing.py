@@ -273,6 +273,8 @@ def check_scene(scene: Scene) -> None:
     again = scene.evaluate(scene.noise(example_key(64)))
     assert _equal(observed, again), "the same noise gives other values"
     assert _equal(observed, scene.counterfactual(observed, {})), "a twin without an intervention is another picture"
+    x, few = example_pictures(8), observed.rows(torch.arange(8))
+    assert torch.equal(scene.apply(x, few), scene.chain.apply(x, few.chain)), "a scene does otherwise than its chain"
     other = Scene(scene.variables[::-1], scene.chain).sample(example_key(64))
     assert torch.equal(observed.values, other.values.flip(-1)), "values depend on the order of the variables"
     for variable in scene.variables:

@@ -97,7 +97,6 @@ class Scene(Mechanism[SceneParams]):
     variables: tuple[Variable, ...]
     chain: Chain
 
-    domain = "picture"
     structure = "none"
 
     def __post_init__(self) -> None:
@@ -106,6 +105,8 @@ class Scene(Mechanism[SceneParams]):
         listed = isinstance(self.variables, tuple | list) and len(self.variables) > 0
         if not listed or not all(isinstance(variable, Variable) for variable in self.variables):
             raise TypeError("a scene has at least one Variable: write Scene((Variable(…), …), Chain(…))")
+        object.__setattr__(self, "domain", self.chain.domain)
+        object.__setattr__(self, "shares", self.chain.shares)
         in_order(self.variables)
         readings = _readings(self.chain)
         _check_readings(self.variables, readings)
