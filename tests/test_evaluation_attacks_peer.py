@@ -72,9 +72,10 @@ def test_attacks_agree_with_one_another(trained):
     }
     best = torch.stack(list(left.values())).all(0)
     assert 30 < best.sum() < 120
-    for name in ("APGD-T", "FAB-T"):
-        assert (left[name] & ~best).sum() <= 2, name
-    assert (left["PGD-20"] & ~best).sum() <= 6
+    assert (left["APGD-T"] & ~best).sum() <= 2
+    # Of ten such nets (five seeds, two sets of instructions) FAB-T leaves 0 to 5, and APGD-CE 2 to 5.
+    for name in ("FAB-T", "PGD-20"):
+        assert (left[name] & ~best).sum() <= 6, name
     assert (left["Square"] & ~best).sum() <= 25
 
 

@@ -1,8 +1,10 @@
 """Colour: loci, matrices and adaptation against published figures, and against colour-science where it is installed."""
 
 import importlib
+import sys
 import warnings
 from types import ModuleType
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -39,7 +41,11 @@ def science() -> ModuleType:
         # It says which plotting libraries are missing.
         warnings.simplefilter("ignore")
         pytest.importorskip("colour", reason="colour-science is compared with where it is installed")
-        return importlib.import_module("colour")
+        package = importlib.import_module("colour")
+    # It puts mocks in the place of plotting libraries that are missing, which others would take for the real ones.
+    for name in [name for name, module in sys.modules.items() if isinstance(module, Mock)]:
+        del sys.modules[name]
+    return package
 
 
 # Published figures --------------------------------------------------------------------------------------------------

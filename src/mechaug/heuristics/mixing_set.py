@@ -109,11 +109,13 @@ def draw_fractals(count: int, side: int, key: Key) -> Bytes:
 
 
 def _draw_some(own: Key, power: int, side: int) -> Image:
-    angle = own.fold("angle").uniform(0.0, 2 * math.pi)
+    # In double precision: what a vector's last bit is may depend on how many there are, and the border is chaotic.
+    angle = own.fold("angle").uniform(0.0, 2 * math.pi).double()
     # c = w − wᵖ with |w| = p^(−1/(p−1)): where the fixed point w of the map turns from attracting to repelling.
     w = torch.polar(torch.full_like(angle, power ** (-1 / (power - 1))), angle)
-    c = (w - w**power) * own.fold("off").uniform(1.0, 1.08)
-    window = torch.polar(own.fold("zoom").uniform(0.35, 1.4), own.fold("turn").uniform(0.0, 2 * math.pi))
+    c = ((w - w**power) * own.fold("off").uniform(1.0, 1.08)).to(torch.complex64)
+    turn = own.fold("turn").uniform(0.0, 2 * math.pi).double()
+    window = torch.polar(own.fold("zoom").uniform(0.35, 1.4).double(), turn).to(torch.complex64)
     centre = torch.view_as_complex(own.fold("centre").uniform(-0.5, 0.5, 2))
     line = torch.linspace(-1.0, 1.0, side)
     plane = torch.complex(line.expand(side, side), line[:, None].expand(side, side))
