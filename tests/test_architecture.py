@@ -19,7 +19,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 # A unit is a folder, or a file beside the folders; it may import itself and the units of lower layers.
 LAYERS = (
-    ("errors", "files", "keys", "laws", "philox", "spec", "types", "version", "watch"),
+    ("errors", "files", "keys", "laws", "memory", "philox", "spec", "types", "version", "watch"),
     ("mechanisms", "groups"),
     ("scenes", "meaning", "heuristics", "data"),
     # The contract tests are of every room below them.

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mechaug.evaluation.predict import ask, check_labels, evaluating, logits_of, refuse_probabilities
+from mechaug.evaluation.predict import ask, batch_size_for, check_labels, evaluating, logits_of, refuse_probabilities
 
 
 class Says(nn.Module):
@@ -84,3 +84,11 @@ def test_the_modes_come_back_also_after_a_failure():
         assert not model[0].training
         raise RuntimeError
     assert [module.training for module in model] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("side", "device", "count"),
+    [(32, "cpu", 256), (224, "cpu", 5), (4000, "cpu", 1), (8, "cpu", 256), (224, "cuda", 256)],
+)
+def test_large_pictures_go_through_a_model_on_a_cpu_a_few_at_a_time(side: int, device: str, count: int) -> None:
+    assert batch_size_for(side, side, device) == count

@@ -18,6 +18,7 @@ from mechaug.evaluation.suites.attacked import Attacked
 from mechaug.evaluation.suites.base import Kept
 from mechaug.evaluation.suites.clean import Calibration, Clean
 from mechaug.evaluation.suites.corrupted import Corrupted
+from mechaug.evaluation.suites.frequency import Frequency
 from mechaug.evaluation.suites.stable import Stable
 from mechaug.evaluation.suites.worst import Worst
 from mechaug.keys import Key
@@ -71,8 +72,16 @@ def test_some_pictures_have_every_class_whatever_the_order() -> None:
 
 
 def test_what_a_suite_says_that_it_costs_is_on_one_picture_of_each_class_at_least() -> None:
-    assert Stable(1).passes(TARGET) == 3 * FRAMES
-    assert Worst(2, draws=10).passes(TARGET) == Worst(3, draws=10).passes(TARGET) < Worst(9, draws=10).passes(TARGET)
+    assert Stable(1).passes("scale", TARGET) == 3 * FRAMES
+    few, three, more = (Worst(count, draws=10).passes("camera", TARGET) for count in (2, 3, 9))
+    assert few == three < more
+
+
+@pytest.mark.parametrize("part", Frequency(3).parts())
+def test_each_part_of_the_frequencies_says_what_it_costs_so_that_progress_does_not_stand_still(part: str) -> None:
+    model, told = Brightness(), []
+    Frequency(3).measure(part, Subject(model, "cpu", 16), TARGET, lambda passes, _: told.append(passes))
+    assert model.seen == sum(told) == Frequency(3).passes(part, TARGET)
 
 
 def test_kept_pictures_are_made_once_as_far_as_the_budget_goes() -> None:

@@ -117,7 +117,7 @@ class EvaluationConfig:
         image_size: side of the pictures; None for the model's, where it is known, or their own.
         skip_bad: leave out pictures that cannot be read.
         device: where everything runs.
-        batch_size: pictures through the model at once.
+        batch_size: pictures through the model at once; None for what suits their size, see `predict.batch_size_for`.
     """
 
     model: str
@@ -132,7 +132,7 @@ class EvaluationConfig:
     image_size: int | None = None
     skip_bad: bool = False
     device: str = "cpu"
-    batch_size: int = 256
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.classes import output_names, relabel
 from mechaug.evaluation.fairness import groups_of
 from mechaug.evaluation.models import Loaded, fingerprint, is_torchscript, load_model, load_weights, look
+from mechaug.evaluation.predict import batch_size_for
 from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
 from mechaug.evaluation.run import Place, Share, describe, digest, environment, kept_suites, measure, pool
 from mechaug.evaluation.suites import KNOWN, Subject, Suite, Target
@@ -192,7 +193,8 @@ def evaluate_model(
         place = Place(folder / "outcomes", measured.model_digest, measured.pictures_digest)
         asked = [suite.for_size(*measured.image_size) for suite in config.suites]
         suites = _merged(kept_suites(place), asked)
-        subject = Subject(loaded.model, config.device, config.batch_size)
+        at_once = config.batch_size or batch_size_for(*measured.image_size, config.device)
+        subject = Subject(loaded.model, config.device, at_once)
         share = Share(team.rank, team.size, team.wait)
         outcomes = measure(suites, subject, target, place, watch=watch, share=share)
         sees = known_to_be_seen(config.model) if config.sees is None else config.sees

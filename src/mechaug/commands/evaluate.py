@@ -57,8 +57,8 @@ class Evaluate:
     """Corruptions of which the model's training had a relative; a model of mechaug's knows."""
     groups: Path | None = None
     """File with a group for each test picture in order, one a line or nothing, by which fairness is judged too."""
-    batch_size: int = 256
-    """Pictures through the model at once."""
+    batch_size: int | None = None
+    """Pictures through the model at once; not given: 256, and fewer on a CPU where they are large."""
     device: str = "auto"
     """cpu, cuda, or auto for cuda where there is one."""
 
@@ -74,7 +74,7 @@ class Evaluate:
         from mechaug.training.team import gathered
         from mechaug.watch import Silent
 
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise UserError(f"--batch-size {self.batch_size}: at least one picture goes through the model at once")
         config = EvaluationConfig(
             model=self.model, data=self.data, net=self.net, trust=self.trust,

@@ -2,12 +2,27 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mechaug.types import Bytes, Image, Labels, Logits
+
+AT_ONCE: Final = 256
+"""Pictures through a model at once where nobody says how many."""
+
+
+def batch_size_for(height: int, width: int, device: torch.device | str) -> int:
+    """How many pictures suit one pass: `AT_ONCE`, and on a CPU as many as 256 of 32×32 have pixels.
+
+    There a layer's output should stay below the 32 MiB above which the C library fetches memory anew for every pass:
+    EfficientNet-Lite0 at 224×224 sees 1.7 times as many pictures a second 4 at a time as 50 at a time.
+    """
+    if torch.device(device).type != "cpu":
+        return AT_ONCE
+    return max(1, min(AT_ONCE, AT_ONCE * 32 * 32 // (height * width)))
 
 
 def ask(model: nn.Module, pictures: Image, *, classes: int | None = None) -> Logits:

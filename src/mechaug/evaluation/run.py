@@ -20,6 +20,7 @@ from mechaug.evaluation.suites import KNOWN, TYPES, Outcome, Scores, Subject, Su
 from mechaug.evaluation.suites.base import Tensors, stack
 from mechaug.files import write_file
 from mechaug.keys import Key
+from mechaug.memory import keep_memory
 from mechaug.version import VERSION
 from mechaug.watch import Silent, Watch
 
@@ -85,6 +86,7 @@ def measure(
         UserError: there are no pictures, the model's output cannot be used, or another process left a part out.
         OSError: the folder cannot be written.
     """
+    keep_memory()
     watch = watch or Silent()
     if not len(target.pictures):
         raise UserError("there are no test pictures to measure on: ask for some with --test-size")
@@ -103,12 +105,12 @@ def measure(
     share.wait()
     others = [one for number, one in enumerate(left) if number % share.of != share.number]
     left = left[share.number :: share.of]
-    watch.begin("measuring", round(sum(suite.passes(target) for suite, _ in left)), "passes")
+    watch.begin("measuring", round(sum(suite.passes(part, target) for suite, part in left)), "passes")
     count = _Whole(watch)
     subject.model.eval()
     for suite, part in left:
         started = time.perf_counter()
-        count.start(suite.passes(target))
+        count.start(suite.passes(part, target))
         try:
             tensors = suite.measure(part, subject, target, count.advance)
         except ValueError as error:

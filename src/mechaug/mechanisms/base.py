@@ -6,7 +6,6 @@ branches on tensor values. `apply(picture, params)` is what users call: pictures
 """
 
 import dataclasses
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
@@ -19,6 +18,7 @@ from mechaug.keys import Key
 from mechaug.laws import at_quantile, check_law, draw_law, quantities
 from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.mechanisms.light import to_light, to_picture
+from mechaug.memory import keep_memory
 from mechaug.types import Image
 
 Domain: TypeAlias = Literal["light", "picture"]
@@ -250,21 +250,10 @@ def _images_at_once(picture: Image, shares: int) -> int:
     """How many images to work on at a time: all of them where memory is no bottleneck."""
     if picture.device.type != "cpu":
         return max(1, picture.shape[0])
-    _keep_memory()
+    keep_memory()
     # Some operators share work between threads by whole images only.
     numbers = _AT_ONCE * min(shares, _SHARED_OUT)
     return max(torch.get_num_threads(), numbers // max(1, picture.shape[1:].numel()))
-
-
-@functools.cache
-def _keep_memory() -> None:
-    """Once in a process: let freed memory stay with the process instead of being fetched anew for every step.
-
-    The C library of Linux returns freed blocks to the system above a threshold, and the pages that come back must be
-    cleared: that is three times the cost of an elementwise step. The threshold grows with the largest block that was
-    freed, up to 32 MiB; this one is never written to, so that it costs nothing.
-    """
-    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:

@@ -236,7 +236,7 @@ class OneOf(Mechanism[OneOfParams]):
         object.__setattr__(self, "weights", None if weights is None else tuple(float(w) for w in weights))
         on_light = sum(part.domain == "light" for part in mechanisms)
         object.__setattr__(self, "domain", "light" if 2 * on_light > len(mechanisms) else "picture")
-        object.__setattr__(self, "shares", len(mechanisms))
+        object.__setattr__(self, "shares", sum(part.shares for part in mechanisms))
 
     @classmethod
     def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...], weights: tuple[float, ...] | None) -> "OneOf":

@@ -72,7 +72,7 @@ class Attacked(Suite):
         """One."""
         return ("all",)
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """Of PGD exactly; of AutoAttack when half of the pictures are left to the later attacks."""
         count = len(some(target.pictures, self.pictures))
         if self.attack == "pgd":
@@ -81,11 +81,11 @@ class Attacked(Suite):
             return count * 1.5 * 3 * 100 * 20
         return count * (3 * 100 + 0.5 * (3 * 900 + 4 * 900 + 5000))
 
-    def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:  # noqa: ARG002
+    def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """Which attack broke each picture, on the pictures that `some` chooses."""
         chosen = target.pictures.rows(some(target.pictures, self.pictures))
         attacks = self._attacks()
-        share = self.passes(target) / max(len(chosen), 1) / (1 + len(attacks))
+        share = self.passes(part, target) / max(len(chosen), 1) / (1 + len(attacks))
         watch = Told(advance, share)
         arguments = (subject.model, chosen.pixels, chosen.labels, chosen.index, Key(subject.seed).fold("attack"))
         options = {"device": subject.device, "batch_size": subject.batch_size}

@@ -140,7 +140,7 @@ class Suite(ABC):
         """What it consists of; each part is kept as it ends. Names that a file can have."""
 
     @abstractmethod
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:
         """About how many passes of one picture through the model a part costs; a gradient counts as two more."""
 
     @abstractmethod

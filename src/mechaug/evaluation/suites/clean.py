@@ -42,7 +42,7 @@ class Clean(Suite):
         """One."""
         return ("all",)
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """One a picture."""
         return len(target.pictures)
 
@@ -108,7 +108,7 @@ class Calibration(Suite):
         """One, which holds nothing: all is read from what `Clean` left."""
         return ("all",)
 
-    def passes(self, target: Target) -> float:  # noqa: ARG002
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """None."""
         return 0
 

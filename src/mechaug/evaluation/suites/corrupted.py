@@ -113,7 +113,7 @@ class Corrupted(Suite):
         """One for each corruption."""
         return self.corruptions
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """One for each picture and severity."""
         return len(self.severities) * len(some(target.pictures, self.pictures))
 

@@ -49,7 +49,7 @@ class Shift(Suite):
         """One for each set."""
         return tuple(f"set-{number}" for number in range(len(sets_of(self.sources))))
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """As many as the test pictures: how many the sets hold is not known before they are read."""
         return min(self.pictures, len(target.pictures))
 
@@ -63,7 +63,7 @@ class Shift(Suite):
             logits = ask(subject.model, on_device(found.pixels[rows], subject), classes=len(target.outputs)).cpu()
             among_all.append(logits.argmax(1) == found.labels[rows])
             among_own.append(places[logits[:, places].argmax(1)] == found.labels[rows])
-        advance(self.passes(target), f"shift: {found.title}")
+        advance(self.passes(part, target), f"shift: {found.title}")
         return {
             "right": torch.cat(among_all), "right_among_own": torch.cat(among_own), "labels": found.labels,
             "title": torch.tensor(list(found.title.encode()), dtype=torch.uint8),
@@ -132,7 +132,7 @@ class Elsewhere(Suite):
         """One for each source."""
         return tuple(f"set-{number}" for number in range(len(self.sources)))
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """As in `Shift`."""
         return min(self.pictures, len(target.pictures))
 
@@ -145,7 +145,7 @@ class Elsewhere(Suite):
             logits = ask(subject.model, on_device(batch, subject), classes=len(target.outputs)).cpu()
             for score, name in _SCORES:
                 found[name].append(strangeness(logits, score))
-        advance(self.passes(target), "out of distribution")
+        advance(self.passes(part, target), "out of distribution")
         return {name: torch.cat(values) for name, values in found.items()}
 
     def score(self, outcomes: Sequence[Outcome], target: Target, key: Key) -> Scores:  # noqa: ARG002

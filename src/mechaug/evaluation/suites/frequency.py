@@ -49,11 +49,11 @@ class Frequency(Suite):
         """Three."""
         return ("heat-map", "bands", "swap")
 
-    def passes(self, target: Target) -> float:
-        """The heat map's, by far the most, shared among the parts."""
+    def passes(self, part: str, target: Target) -> float:
+        """One for each wave, by far the most; for each band; and for the swap."""
         side, _ = heat_map_size(*target.pictures.pixels.shape[-2:])
-        count = len(some(target.pictures, self.pictures))
-        return count * (len(half_plane(side)) + len(_BANDS) * len(_RADII) + 1) / 3
+        each = {"heat-map": len(half_plane(side)), "bands": len(_BANDS) * len(_RADII), "swap": 1}
+        return each[part] * len(some(target.pictures, self.pictures))
 
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """The heat map is a mean over pictures; the rest is known picture by picture."""

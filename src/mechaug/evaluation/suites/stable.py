@@ -49,7 +49,7 @@ class Stable(Suite):
         """One for each kind of sequence."""
         return tuple(sequence.name for sequence in SEQUENCES)
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """One for each frame."""
         return FRAMES * len(some(target.pictures, self.pictures))
 

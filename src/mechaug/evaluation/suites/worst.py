@@ -65,7 +65,7 @@ class Worst(Suite):
         """One for each mechanism, and the camera."""
         return (*(type(one).__name__ for one in _mechanisms(View())), "camera")
 
-    def passes(self, target: Target) -> float:
+    def passes(self, part: str, target: Target) -> float:  # noqa: ARG002
         """One for each draw, one for the clean pictures, one for the single draw."""
         return (self.draws + 4) * len(some(target.pictures, self.pictures))
 
