@@ -11,7 +11,7 @@ from mechaug.training.adversarial import WorstCase
 from mechaug.training.arms import without
 from mechaug.training.consistency import KL
 from mechaug.training.games import Hedge
-from mechaug.training.mechanistic import ALL, GROUPS, exposures, mixture, steps
+from mechaug.training.mechanistic import ALL, GROUPS, OBJECT, exposures, mixture, steps
 from mechaug.training.methods import Method, method
 from mechaug.training.nature import Nature
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
@@ -25,6 +25,27 @@ def _arm(name: str, what: str, augmentation: Augmentation, objective: Objective 
 
 UNSEEN: Final = tuple(part for part in ALL if without(part, COMMON_CORRUPTIONS) is not None)
 """What has no relative in C."""
+
+_IN_FRONT: Final = (m.Occlusion(), m.LensDrops(view=OBJECT), m.LensDirt(view=OBJECT))
+_NOISE: Final = m.Sensor(iso=(1600.0, 25600.0))
+_STAGES: Final = (*(m.OneOf(*group) for group in GROUPS), m.OneOf(*_IN_FRONT))
+
+
+def _by_stage(geometry: int) -> m.Chain:
+    """The recipe with stages, not mechanisms, drawn equally often, geometry so many times as often as another."""
+    one = m.OneOf(*_STAGES, weights=(geometry, *(1,) * (len(_STAGES) - 1)))
+    return m.Chain(mixture(one), m.Maybe[Any](_NOISE, 0.35))
+
+
+SEEN: Final = tuple(part for part in ALL if part not in UNSEEN)
+
+
+def _mostly_unseen(seen: float, noisy: float, front: float = 0.0, *in_front: m.Mechanism[Any]) -> m.Chain:
+    """The recipe with the relatives of C in a share of the steps only, and what is in front of a lens in another."""
+    one = m.OneOf(m.OneOf(*UNSEEN), m.OneOf(*SEEN), *((m.OneOf(*in_front),) if front else ()),
+                  weights=(1 - seen - front, seen, *((front,) if front else ())))  # fmt: skip
+    return m.Chain(mixture(one), m.Maybe[Any](_NOISE, noisy))
+
 
 _CHAIN: Final = m.Chain(*(m.Maybe[Any](part, 0.2) for part in ALL))
 _MIX: Final = mixture(*ALL)
@@ -51,6 +72,34 @@ _ARMS = (
          CrossEntropy("all") + 6 * KL(views=1)),
     _arm("mix-all", "mix-jsd's pictures with cross-entropy on the clean picture and one view", _MIX,
          CrossEntropy("all")),
+    # The views' own cross-entropy beside the consistency, and with AugMix the same, to tell the loss from the pictures.
+    _arm("exposures-ce", "exposures-jsd's pictures with cross-entropy on the clean picture and one view", exposures(),
+         CrossEntropy("all")),
+    _arm("exposures-ce-jsd", "exposures-jsd with cross-entropy on the views too", exposures(),
+         CrossEntropy("all") + 12 * JSD(views=2)),
+    _arm("exposures-ce-jsd-4", "the same with JSD 4", exposures(), CrossEntropy("all") + 4 * JSD(views=2)),
+    _arm("augmix-ce-jsd", "AugMix with cross-entropy on the views too", h.AugMix(),
+         CrossEntropy("all") + 12 * JSD(views=2)),
+    _arm("stages-jsd", "exposures-jsd, drawn by stage, with occlusion, drops and dirt on the lens", _by_stage(1)),
+    _arm("stages-geometry-jsd", "the same with geometry five times as often as each other stage", _by_stage(5)),
+    _arm("stages-geometry-ce-jsd", "the same with cross-entropy on the views too", _by_stage(5),
+         CrossEntropy("all") + 12 * JSD(views=2)),
+    _arm("mostly-unseen-jsd", "exposures-jsd with relatives of C in a fifth of the steps and noise on a fifth",
+         _mostly_unseen(0.2, 0.2)),
+    _arm("mostly-unseen-quiet-jsd", "the same without the noise", _mostly_unseen(0.2, 0.0)),
+    _arm("mostly-unseen-third-jsd", "relatives of C in a third of the steps, noise on a fifth",
+         _mostly_unseen(0.35, 0.2)),
+    _arm("mostly-unseen-tenth-jsd", "relatives of C and noise in a tenth of the steps", _mostly_unseen(0.1, 0.1)),
+    _arm("reflections-jsd", "mostly-unseen-jsd with reflections in a fifth of the steps",
+         _mostly_unseen(0.2, 0.2, 0.2, m.Reflection())),
+    _arm("in-front-jsd", "mostly-unseen-jsd with reflections, occlusion, drops or dirt in a third of the steps",
+         _mostly_unseen(0.2, 0.2, 0.3, m.Reflection(), *_IN_FRONT)),
+    _arm("mix-unseen-noise-jsd", "mix-unseen-jsd, then a sensor's noise on a third of the pictures",
+         m.Chain(mixture(*UNSEEN), m.Maybe[Any](_NOISE, 0.35))),
+    _arm("mix-unseen-front-jsd", "mix-unseen-jsd with occlusion, drops and dirt on the lens, and seen aslant",
+         mixture(*UNSEEN, *_IN_FRONT, m.Perspective())),
+    _arm("mix-unseen-ce-jsd", "mix-unseen-jsd with cross-entropy on the views too", mixture(*UNSEEN),
+         CrossEntropy("all") + 12 * JSD(views=2)),
     _arm("mix-unseen-jsd", "mix-jsd with nothing that has a relative in C", mixture(*UNSEEN)),
     _arm("mix-worst", "cross-entropy on the clean picture and on the worst of three draws of mix-jsd's chain",
          WorstCase(_MIX, steps=0, draws=3), CrossEntropy("all")),

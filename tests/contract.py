@@ -38,6 +38,7 @@ CASES: dict[str, Case] = {
     "haze, ground": Case(m.Haze(depth="ground", view=m.VIEWS["dash"], airlight=0.8, distance_m=40.0)),
     "rain": Case(m.Rain(rate_mm_h=(20.0, 50.0), view=OBJECT)),
     "snow": Case(m.Snow(rate_mm_h=(0.5, 3.0), view=OBJECT)),
+    "reflection": Case(m.Reflection(brighter_ev=(-1.0, 1.0), contrast=(0.2, 0.4))),
     "lens drops": Case(m.LensDrops(drop_mm=(2.0, 4.0), view=OBJECT)),
     "lens dirt": Case(m.LensDirt(view=OBJECT)),
     "lens distortion": Case(m.LensDistortion(view=PART)),

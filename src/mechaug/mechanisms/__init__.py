@@ -47,6 +47,7 @@ from mechaug.mechanisms.occlusion import Occlusion, OcclusionParams
 from mechaug.mechanisms.optics import Defocus, DefocusParams, Vignetting, VignettingParams
 from mechaug.mechanisms.precipitation import Rain, RainParams, Snow, SnowParams
 from mechaug.mechanisms.pupil import Aberration, AberrationParams, Diffraction, DiffractionParams
+from mechaug.mechanisms.reflection import Reflection, ReflectionParams
 from mechaug.mechanisms.resampling import BitDepth, BitDepthParams, Rescale, RescaleParams
 from mechaug.mechanisms.rotation import CameraRotation, CameraRotationParams, Perspective, PerspectiveParams
 from mechaug.mechanisms.scale_space import BandDropout, BandDropoutParams, GaussianScale, GaussianScaleParams
@@ -59,9 +60,9 @@ from mechaug.mechanisms.view import VIEWS, View
 from mechaug.mechanisms.viewpoint import Viewpoint, ViewpointParams
 
 CHAIN_ORDER: tuple[type[Mechanism], ...] = (
-    Viewpoint, CameraRotation, Perspective, Occlusion, Illuminant, Falloff, Shadow, Haze, Rain, Snow, LensDrops,
-    LensDirt, LensDistortion, LateralChromatic, Aberration, Diffraction, Defocus, Glare, Vignetting, GaussianScale,
-    SpectralSlope, MotionBlur, SubjectMotion, RollingShutter, Exposure, Sensor, Demosaic, WhiteBalance,
+    Viewpoint, CameraRotation, Perspective, Occlusion, Illuminant, Falloff, Shadow, Haze, Rain, Snow, Reflection,
+    LensDrops, LensDirt, LensDistortion, LateralChromatic, Aberration, Diffraction, Defocus, Glare, Vignetting,
+    GaussianScale, SpectralSlope, MotionBlur, SubjectMotion, RollingShutter, Exposure, Sensor, Demosaic, WhiteBalance,
     ColourMatrix, Gamma, ToneCurve, Denoise, Sharpen, BandDropout, Rescale, BitDepth, Jpeg,
 )  # fmt: skip
 """The mechanisms in the order that light travels; each can be made without arguments."""
@@ -148,6 +149,8 @@ __all__ = [
     "PerspectiveParams",
     "Rain",
     "RainParams",
+    "Reflection",
+    "ReflectionParams",
     "Rescale",
     "RescaleParams",
     "RollingShutter",

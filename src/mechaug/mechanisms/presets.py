@@ -19,6 +19,7 @@ from mechaug.mechanisms.mosaic import Demosaic
 from mechaug.mechanisms.motion import MotionBlur, SubjectMotion
 from mechaug.mechanisms.optics import Defocus, Vignetting
 from mechaug.mechanisms.precipitation import Rain
+from mechaug.mechanisms.reflection import Reflection
 from mechaug.mechanisms.resampling import Rescale
 from mechaug.mechanisms.sensor import Sensor
 from mechaug.mechanisms.shutter import RollingShutter
@@ -78,7 +79,7 @@ def camera(name: str) -> Chain:
             Jpeg(),
         ),
         "dash": (
-            Haze(depth="ground", view=view), Rain(view=view), LensDrops(view=view), LensDirt(view=view),
+            Haze(depth="ground", view=view), Rain(view=view), Reflection(), LensDrops(view=view), LensDirt(view=view),
             LensDistortion(view=view), Glare(view=view), SubjectMotion(view=view), RollingShutter(view=view),
             Exposure(), Sensor(), ToneCurve(), Jpeg(quality=(20.0, 80.0)),
         ),
