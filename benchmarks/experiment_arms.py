@@ -27,6 +27,7 @@ UNSEEN: Final = tuple(part for part in ALL if without(part, COMMON_CORRUPTIONS) 
 """What has no relative in C."""
 
 _IN_FRONT: Final = (m.Occlusion(), m.LensDrops(view=OBJECT), m.LensDirt(view=OBJECT))
+_VEILS: Final = (*(part for part in ALL if isinstance(part, m.Haze | m.Glare)), m.Reflection())
 _NOISE: Final = m.Sensor(iso=(1600.0, 25600.0))
 _STAGES: Final = (*(m.OneOf(*group) for group in GROUPS), m.OneOf(*_IN_FRONT))
 
@@ -92,6 +93,10 @@ _ARMS = (
     _arm("mostly-unseen-tenth-jsd", "relatives of C and noise in a tenth of the steps", _mostly_unseen(0.1, 0.1)),
     _arm("reflections-jsd", "mostly-unseen-jsd with reflections in a fifth of the steps",
          _mostly_unseen(0.2, 0.2, 0.2, m.Reflection())),
+    _arm("veils-jsd", "mostly-unseen-jsd with haze, reflections or glare in a fifth of the steps",
+         _mostly_unseen(0.2, 0.2, 0.2, *_VEILS)),
+    _arm("veils-third-jsd", "the same with other relatives of C in a third of the steps, and veils in a quarter",
+         _mostly_unseen(0.3, 0.2, 0.25, *_VEILS)),
     _arm("in-front-jsd", "mostly-unseen-jsd with reflections, occlusion, drops or dirt in a third of the steps",
          _mostly_unseen(0.2, 0.2, 0.3, m.Reflection(), *_IN_FRONT)),
     _arm("mix-unseen-noise-jsd", "mix-unseen-jsd, then a sensor's noise on a third of the pictures",

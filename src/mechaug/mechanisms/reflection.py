@@ -85,8 +85,8 @@ class Reflection(Mechanism[ReflectionParams]):
         blur_permille: law of the blur's standard deviation, thousandths of the picture's width.
 
     Default prior: a pane seen at up to 70° (0.08 to 0.29); from a reflected scene as bright as the one behind to a
-    sunlit street before a shaded room, 3 EV; the contrast of outdoor scenes, low to high; in focus to well out of it: the
-    last three are assumptions.
+    sunlit street before a shaded room, 3 EV; the contrast of outdoor scenes, low to high; in focus to well out of it.
+    The last three are assumptions.
     """
 
     reflectance: Law = quantity(
