@@ -28,6 +28,7 @@ LAYERS = (
     ("study", "protocol", "spread", "pace", "job", "config", "progress"),
     ("commands",),
     ("cli",),
+    ("__main__",),
 )
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 # Files that together are one layer: the vocabulary that everything uses, and the job that uses everything.

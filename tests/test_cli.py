@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+import mechaug
 from mechaug import cli, protocol
 from mechaug.commands import options, study, train
 from mechaug.training.methods import METHODS
@@ -239,6 +240,11 @@ def test_full_disk_is_named_as_such(capsys: pytest.CaptureFixture[str], monkeypa
 
     monkeypatch.setattr("mechaug.reports.show.show", full)
     assert "the disk is full at /data/out" in refused(capsys, "show", "photo.jpg")
+
+
+def test_python_runs_the_package() -> None:
+    done = subprocess.run([sys.executable, "-m", "mechaug", "--version"], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == mechaug.__version__, done.stderr
 
 
 def test_help_is_quick_and_says_what_to_do() -> None:

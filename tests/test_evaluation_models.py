@@ -51,6 +51,10 @@ def no_module() -> str:
     return "not a module"
 
 
+def fails() -> nn.Module:
+    raise FileNotFoundError("no weights")
+
+
 # Where models come from
 
 
@@ -65,6 +69,8 @@ def test_a_function_makes_a_model() -> None:
     [
         ("test_evaluation_models:no_module", "returned a str"),
         ("test_evaluation_models:absent", "absent"),
+        ("test_evaluation_models:fails", r"FileNotFoundError: no weights\): name a function without arguments"),
+        ("test_evaluation_models:answer", "missing 1 required positional argument"),
         ("mechaug_no_such:net", "mechaug_no_such"),
         ("nothing", "there is no model nothing"),
         ("/nowhere/at/all.onnx", "there is no model"),
@@ -122,6 +128,30 @@ def test_exported_programs_need_trust_and_take_any_batch(tmp_path: Path) -> None
     assert look(loaded.model, PICTURES[:1], "cpu") == 4
     path.write_bytes(b"not an archive")
     with pytest.raises(UserError, match=r"net\.pt2 cannot be opened"):
+        load_model(str(path), trust=True)
+
+
+@pytest.mark.untyped
+def test_an_exported_program_of_a_fixed_batch_takes_any(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(Small().eval(), (torch.zeros(3, 3, 8, 8),)), str(path))
+    loaded = load_model(str(path), trust=True)
+    assert loaded.image_size == 8
+    assert torch.allclose(answer(loaded.model), answer(Small()))
+    pictures = torch.rand(4, 3, 8, 8, requires_grad=True)
+    (slope,) = torch.autograd.grad(loaded.model(pictures).sum(), pictures)
+    assert (slope != 0).any((1, 2, 3)).all()
+
+
+@pytest.mark.untyped
+def test_an_exported_program_of_more_than_pictures_is_refused(tmp_path: Path) -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return (x + y).mean((2, 3))
+
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(Two(), (torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 8))), str(path))
+    with pytest.raises(UserError, match="takes 2 inputs: export a net that takes pictures"):
         load_model(str(path), trust=True)
 
 
@@ -282,9 +312,21 @@ class Fixed(nn.Module):
         return self.head(x.flatten(1))
 
 
+class Picky(nn.Module):
+    """Raises an error of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert len(x) == 1, "one at a time\nand slowly"
+        return x.mean((2, 3))
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        (
+            Picky(),
+            r"failed on 2 pictures of 3×8×8 \(AssertionError: one at a time, test_evaluation_models\.py line \d+\)",
+        ),
         (nn.Sequential(Small(), nn.Softmax(1)), "returns probabilities, and confidences and attacks need logits"),
         (nn.Sequential(Small(), nn.Threshold(100.0, float("nan"))), "not finite"),
         (Small().half(), "computes in float16 and takes no float32 pictures: return model.float()"),
@@ -294,7 +336,7 @@ class Fixed(nn.Module):
         (nn.Identity(), "wrap the model so that it returns one tensor of shape"),
         (nn.Sequential(Small(), nn.Flatten(0)), "rows of logits"),
     ],
-    ids=["probabilities", "NaN", "half", "double", "device", "size", "pictures", "flat"],
+    ids=["own error", "probabilities", "NaN", "half", "double", "device", "size", "pictures", "flat"],
 )
 def test_what_cannot_be_measured_is_said_in_one_sentence(model: nn.Module, said: str) -> None:
     with pytest.raises(UserError, match=said) as told:

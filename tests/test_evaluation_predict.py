@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from mechaug.errors import ModelError
 from mechaug.evaluation.predict import ask, batch_size_for, check_labels, evaluating, logits_of, refuse_probabilities
 
 
@@ -32,6 +33,20 @@ class TestAsk:
     def test_what_is_no_row_of_logits_per_picture_is_refused(self, what, sentence):
         with pytest.raises(ValueError, match=sentence):
             ask(Says(what), PICTURES, classes=10)
+
+    def test_what_a_model_dies_of_and_where_is_said_in_one_sentence(self):
+        def die(x):
+            raise KeyError("stem")
+
+        with pytest.raises(ModelError, match=r"failed on 4 pictures of 3×8×8 \(KeyError: 'stem', test_.*py line \d+\)"):
+            ask(Says(die), PICTURES)
+
+    def test_pictures_that_do_not_fit_into_memory_ask_for_a_smaller_batch(self):
+        def full(x):
+            raise torch.OutOfMemoryError
+
+        with pytest.raises(ModelError, match="4 pictures of 3×8×8 at once do not fit into memory: give a smaller"):
+            ask(Says(full), PICTURES)
 
     def test_half_precision_becomes_single_and_double_stays(self):
         assert ask(Says(lambda x: x.flatten(1).half()), PICTURES).dtype == torch.float32

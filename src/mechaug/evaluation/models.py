@@ -17,7 +17,7 @@ import hashlib
 import importlib
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -25,7 +25,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
-from mechaug.errors import UserError
+from mechaug.errors import ModelError, UserError
 from mechaug.evaluation.predict import are_probabilities, ask
 from mechaug.types import Bytes, Image
 
@@ -155,10 +155,8 @@ def look(model: nn.Module, pictures: Bytes, device: str) -> int:
     kinds = {p.dtype for p in (*model.parameters(), *model.buffers()) if p.is_floating_point()}
     try:
         logits = ask(model, shown)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    except (RuntimeError, TypeError, IndexError, NotImplementedError) as error:
-        said = _first_line(error)
+    except ModelError as error:
+        said = _first_line(error.__cause__ or error)
         if kinds - {torch.float32} and "type" in said:
             kind = next(iter(kinds - {torch.float32}))
             raise UserError(
@@ -170,9 +168,14 @@ def look(model: nn.Module, pictures: Bytes, device: str) -> int:
                 f"part of the model stays on another device than {device}: register its tensors as buffers, so that "
                 f"model.to({device!r}) moves them ({said})"
             ) from error
-        raise UserError(
-            f"the model cannot take pictures of {size} ({said}): choose their side with --image-size, or mend the model"
-        ) from error
+        if isinstance(error.__cause__, RuntimeError) and ("size" in said or "shape" in said):
+            raise UserError(
+                f"the model cannot take pictures of {size} ({said}): choose their side with --image-size, or mend the "
+                "model"
+            ) from error
+        raise UserError(str(error)) from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
     if are_probabilities(logits):
         raise UserError(
             "the model returns probabilities, and confidences and attacks need logits: leave its last softmax out"
@@ -190,8 +193,11 @@ def _function(module: str, function: str) -> nn.Module:
         sys.path.insert(0, str(Path.cwd()))
     try:
         made = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"cannot make a model from {module}:{function}: {error}") from error
+    except Exception as error:  # it is the user's program, which may raise anything
+        raise UserError(
+            f"cannot make a model from {module}:{function} ({type(error).__name__}: {_first_line(error)}): name a "
+            "function without arguments that returns a torch.nn.Module"
+        ) from error
     if not isinstance(made, nn.Module):
         raise UserError(f"{module}:{function} returned a {type(made).__name__}, not a torch.nn.Module")
     return made
@@ -218,24 +224,33 @@ def _exported(path: Path, trust: bool) -> Loaded:
         program = torch.export.load(str(path))
     except Exception as error:  # torch raises what it likes
         raise UserError(f"{path} cannot be opened as a program of torch.export ({_first_line(error)})") from error
-    return Loaded(_Frozen(program.module()), content=path)
+    names = program.graph_signature.user_inputs
+    shapes = [node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    if len(names) != 1 or len(shapes) != 1 or len(shapes[0]) != 4:
+        raise UserError(f"{path} takes {len(names)} inputs: export a net that takes pictures (n, 3, h, w) alone")
+    # What is not fixed is a symbol.
+    batch, side = (size if isinstance(size, int) else None for size in (shapes[0][0], shapes[0][-1]))
+    return Loaded(_Frozen(program.module(), batch), image_size=side, content=path)
 
 
 @final
 class _Frozen(nn.Module):
     """An exported program, which is in the mode that it was exported in and refuses to be told another."""
 
-    def __init__(self, program: nn.Module) -> None:
+    def __init__(self, program: nn.Module, batch: int | None) -> None:
         super().__init__()
-        self.program = program
+        self.program, self._batch = program, batch
 
     def train(self, mode: bool = True) -> "_Frozen":  # noqa: ARG002
         """Nothing: the program's mode is part of it."""
         return self
 
     def forward(self, picture: Image) -> Tensor:
-        """Logits."""
-        return self.program(picture)
+        """Logits; where the program fixes the size of a batch, the last one is filled up and cut again."""
+        if self._batch is None:
+            return self.program(picture)
+        said = [self.program(filled)[: len(part)] for part, filled in _batches(picture, self._batch)]
+        return torch.cat(said)
 
 
 def _timm(name: str) -> Loaded:
@@ -310,10 +325,15 @@ class _OnnxNet(nn.Module):
 
     def forward(self, picture: Image) -> Tensor:
         """Logits; where the file fixes the size of a batch, the last one is filled up and cut again."""
-        parts = picture.detach().cpu().split(self._batch or max(len(picture), 1))
-        said = []
-        for part in parts:
-            missing = (self._batch or len(part)) - len(part)
-            filled = torch.cat((part, part[:1].expand(missing, -1, -1, -1))) if missing else part
-            said.append(torch.from_numpy(self._session.run(None, {self._name: filled.numpy()})[0])[: len(part)])
+        said = [
+            torch.from_numpy(self._session.run(None, {self._name: filled.numpy()})[0])[: len(part)]
+            for part, filled in _batches(picture.detach().cpu(), self._batch or max(len(picture), 1))
+        ]
         return torch.cat(said).to(picture.device)
+
+
+def _batches(picture: Image, size: int) -> Iterator[tuple[Image, Image]]:
+    """Pictures in parts of a size, each as it is and filled up with its first one."""
+    for part in picture.split(size):
+        missing = size - len(part)
+        yield part, torch.cat((part, part[:1].expand(missing, -1, -1, -1))) if missing else part

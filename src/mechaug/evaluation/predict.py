@@ -1,13 +1,16 @@
 """What a model says about pictures: the one door through which every measurement asks, and what it refuses."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mechaug.errors import ModelError
 from mechaug.types import Bytes, Image, Labels, Logits
 
 AT_ONCE: Final = 256
@@ -38,8 +41,12 @@ def ask(model: nn.Module, pictures: Image, *, classes: int | None = None) -> Log
 
     Raises:
         ValueError: the output is not one row of logits per picture, has another number of classes, or is not finite.
+        ModelError: the model raised an error.
     """
-    logits = model(pictures)
+    try:
+        logits = model(pictures)
+    except Exception as error:  # it is the user's program, which may raise anything
+        raise ModelError(_failure(error, pictures)) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(pictures):
         shape = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"type {type(logits).__name__}"
         raise ValueError(
@@ -54,6 +61,21 @@ def ask(model: nn.Module, pictures: Image, *, classes: int | None = None) -> Log
     if not bool(torch.isfinite(logits).all()):
         raise ValueError("the model's output is not finite (NaN or infinity): this model cannot be measured")
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _failure(error: Exception, pictures: Image) -> str:
+    """What a model died of, and where in its own code."""
+    shape = "×".join(str(side) for side in pictures.shape[1:])
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"{len(pictures)} pictures of {shape} at once do not fit into memory: give a smaller --batch-size"
+    libraries = tuple(str(folder) for folder in (Path(torch.__file__).parent, Path(__file__).parents[1]))
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(libraries)]
+    place = f", {Path(own[-1].filename).name} line {own[-1].lineno}" if own else ""
+    said = (str(error).strip().splitlines() or [""])[0]
+    return (
+        f"the model failed on {len(pictures)} pictures of {shape} ({type(error).__name__}: {said}{place}): mend it, or "
+        "give it other pictures by --image-size and --batch-size"
+    )
 
 
 def logits_of(
