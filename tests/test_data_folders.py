@@ -1,14 +1,25 @@
 """Folders of real picture files, made here."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from mechaug.data.folders import folders_in
 from mechaug.data.sources import load
 from mechaug.errors import UserError
 
 GREY = {"cat": 60, "dog": 180}
+
+
+def test_classes_named_by_numbers_are_in_the_order_of_the_numbers(tmp_path: Path) -> None:
+    for name in ("10", "2", "0", "1"):
+        (tmp_path / "digits" / name).mkdir(parents=True)
+    assert folders_in(tmp_path / "digits") == ["0", "1", "2", "10"]
+    (tmp_path / "digits" / "x").mkdir()
+    assert folders_in(tmp_path / "digits") == ["0", "1", "10", "2", "x"]
 
 
 def save(path, grey, size=(20, 16), **options):

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from mechaug.commands.options import SuiteSizes, limits_of
 from mechaug.data.imagenet import wnids
 from mechaug.data.pictures import DataSet, Pictures
 from mechaug.data.shifted import CIFAR10_CLASSES
@@ -132,6 +133,25 @@ def test_pictures_from_elsewhere_need_no_labels(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="there are no pictures in"):
         load_other(str(tmp_path / "empty"), like(8), 10)
+
+
+def test_pictures_that_cannot_be_read_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    root = folder(tmp_path / "shifted", {"bird": 10, "cat": 100})
+    sorted((root / "cat").iterdir())[0].write_bytes(b"no picture")
+    with pytest.raises(UserError, match="cannot be read as a picture .* leave it out with --skip-bad"):
+        load_shifted(f"set:{root}", ("cat", "bird"), like(8), 100)
+    with pytest.raises(UserError, match="cannot be read as a picture .* leave it out with --skip-bad"):
+        load_other(f"set:{root}", like(8), 100)
+    found = load_shifted(f"set:{root}", ("cat", "bird"), like(8), 100, skip_bad=True)
+    assert found.title == "shifted (1 unreadable skipped)"
+    assert found.labels.tolist() == [1, 1, 1, 0, 0]
+    assert len(load_other(f"set:{root}", like(8), 100, skip_bad=True)) == 5
+
+
+def test_the_option_reaches_the_suites() -> None:
+    limits = limits_of(SuiteSizes(), shift=("signs",), elsewhere=("photos",), skip_bad=True)
+    chosen = {suite.name: suite for suite in choose_suites(("shift", "ood"), limits)}
+    assert chosen["shift"].skip_bad and chosen["ood"].skip_bad  # type: ignore[attr-defined]
 
 
 # The suites on them

@@ -78,7 +78,9 @@ class Evaluate:
             raise UserError(f"--batch-size {self.batch_size}: at least one picture goes through the model at once")
         config = EvaluationConfig(
             model=self.model, data=self.data, net=self.net, trust=self.trust,
-            suites=choose_suites(self.suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
+            suites=choose_suites(self.suites, limits_of(
+                self.sizes, shift=self.shift, elsewhere=self.ood, skip_bad=self.skip_bad
+            )),
             classes=_lines(self.classes, "--classes"), sees=self.sees or None, groups=_lines(self.groups, "--groups"),
             test_size=self.test_size, image_size=self.image_size, skip_bad=self.skip_bad,
             device=device_of(self.device), batch_size=self.batch_size,

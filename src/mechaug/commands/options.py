@@ -79,8 +79,10 @@ class SuiteSizes:
     """Folder of the benchmark's own frost textures; without it they are drawn, and the page says so."""
 
 
-def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tuple[str, ...] = ()) -> "Limits":
-    """The sizes as the suites take them.
+def limits_of(
+    sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tuple[str, ...] = (), skip_bad: bool = False
+) -> "Limits":
+    """The sizes, and the other sets, as the suites take them.
 
     Raises:
         UserError: a size is not positive, or a severity does not exist.
@@ -105,6 +107,7 @@ def limits_of(sizes: SuiteSizes, *, shift: tuple[str, ...] = (), elsewhere: tupl
         frost=None if sizes.frost is None else str(sizes.frost),
         shift=shift,
         elsewhere=elsewhere,
+        skip_bad=skip_bad,
     )
 
 

@@ -86,7 +86,9 @@ class Study:
         config = study_config(
             self.data, self.training, methods=_given(self.methods, METHODS) if honest is None else honest.methods,
             seeds=_given(self.seeds, (0,) if honest is None else SEEDS),
-            suites=choose_suites(suites, limits_of(self.sizes, shift=self.shift, elsewhere=self.ood)),
+            suites=choose_suites(suites, limits_of(
+                self.sizes, shift=self.shift, elsewhere=self.ood, skip_bad=self.training.skip_bad
+            )),
             test_size=self.test_size, overlap_draws=self.overlap_draws, data_name=self.data_name,
         )  # fmt: skip
         with Line() as line:

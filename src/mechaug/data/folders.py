@@ -78,10 +78,14 @@ def _list_split_by_name(path: Path, name: str, skip_bad: bool) -> Listing:
 
 
 def folders_in(path: Path) -> list[str]:
-    """The names of the folders in a folder, in order; none where it is no folder."""
+    """The names of the folders in a folder, in order; none where it is no folder.
+
+    Where all of them are whole numbers, that is the order of the numbers: classes so named are outputs of a model.
+    """
     if not path.is_dir():
         return []
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(names, key=int) if all(name.isascii() and name.isdigit() for name in names) else names
 
 
 def find_classes(path: Path) -> dict[str, list[Path]]:

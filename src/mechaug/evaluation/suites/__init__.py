@@ -36,6 +36,7 @@ class Limits:
         frost: folder of the benchmark's frost textures, or None.
         shift: sources of shifted sets.
         elsewhere: sources of pictures from elsewhere.
+        skip_bad: leave out pictures of these sets that cannot be read.
     """
 
     corrupted: int = 10_000
@@ -48,6 +49,7 @@ class Limits:
     frost: str | None = None
     shift: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    skip_bad: bool = False
 
 
 def _corrupted(family: Family, limits: Limits) -> Corrupted:
@@ -65,8 +67,8 @@ KNOWN: Final[Mapping[str, Callable[[Limits], Suite]]] = MappingProxyType({
     "stability": lambda limits: Stable(limits.probed),
     "fourier": lambda limits: Frequency(max(1, limits.probed // 2)),
     "calibration": lambda _: Calibration(),
-    "ood": lambda limits: Elsewhere(limits.elsewhere, limits.other),
-    "shift": lambda limits: Shift(limits.shift, limits.other),
+    "ood": lambda limits: Elsewhere(limits.elsewhere, limits.other, limits.skip_bad),
+    "shift": lambda limits: Shift(limits.shift, limits.other, limits.skip_bad),
     "mechanism": lambda limits: Worst(limits.probed),
 })  # fmt: skip
 """Every suite by name, in the order in which they run."""

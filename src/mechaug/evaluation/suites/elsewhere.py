@@ -25,10 +25,12 @@ class Shift(Suite):
     Attributes:
         sources: data sources, as `shift.load_shifted` takes them.
         pictures: of each set, at most.
+        skip_bad: leave out pictures that cannot be read.
     """
 
     sources: tuple[str, ...]
     pictures: int = 10_000
+    skip_bad: bool = False
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class Shift(Suite):
         # Reading a set takes longer than showing it to a net, and the nets of a study all see the same.
         return target.kept.get_sized(
             (self, part),
-            lambda: load_shifted(source, target.outputs, target.pictures, self.pictures),
+            lambda: load_shifted(source, target.outputs, target.pictures, self.pictures, skip_bad=self.skip_bad),
             lambda found: found.pixels.numel(),
         )
 
@@ -108,10 +110,12 @@ class Elsewhere(Suite):
     Attributes:
         sources: folders of pictures, with or without class folders, or data sources.
         pictures: of each, at most.
+        skip_bad: leave out pictures that cannot be read.
     """
 
     sources: tuple[str, ...]
     pictures: int = 10_000
+    skip_bad: bool = False
 
     @property
     def name(self) -> str:
@@ -139,7 +143,8 @@ class Elsewhere(Suite):
     @torch.inference_mode()
     def measure(self, part: str, subject: Subject, target: Target, advance: Advance) -> Tensors:
         """How strange each picture seems, by both scores."""
-        pixels = load_other(self.sources[int(part.removeprefix("set-"))], target.pictures, self.pictures)
+        source = self.sources[int(part.removeprefix("set-"))]
+        pixels = load_other(source, target.pictures, self.pictures, skip_bad=self.skip_bad)
         found: dict[str, list[torch.Tensor]] = {name: [] for _, name in _SCORES}
         for batch in pixels.split(subject.batch_size):
             logits = ask(subject.model, on_device(batch, subject), classes=len(target.outputs)).cpu()
