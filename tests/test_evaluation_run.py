@@ -252,6 +252,28 @@ def test_every_suite_gives_figures_that_make_sense(
     assert {f.group for f in evaluation.figures if f.suite == "clean"} == {"By class", "By group"}
 
 
+def test_groups_are_judged_under_corruption_too() -> None:
+    """Bright pictures are of one group, which the noise of a threshold leaves right: every figure can be counted."""
+    suite = Corrupted("c", ("brightness", "contrast"), (3,), 100, None, None)
+    groups = torch.arange(len(TARGET.pictures)) % 2
+    target = replace(TARGET, groups=groups, group_names=("even", "odd"))
+    right = torch.stack([torch.arange(len(groups)) % 4 != number for number in (0, 1)])[:, None]
+    outcomes = [
+        {"clean": {"right": right[0, 0]}, **{name: {"right": right[k]} for k, name in enumerate(suite.parts())}}
+    ]
+    figures = {f.name: f.measurement for f in suite.score(outcomes, target, Key(0)).figures if f.group == "By group"}
+    even = groups == 0
+    expected = {name: float(right.float().mean(0)[0, rows].mean()) for name, rows in (("even", even), ("odd", ~even))}
+    assert {name: figures[name].value for name in expected} == pytest.approx(expected)
+    assert figures["gap between groups"].value == pytest.approx(abs(expected["even"] - expected["odd"]), abs=1e-6)
+    lowest = min(
+        (float(right[k, 0, rows].float().mean()), name, part)
+        for k, part in enumerate(suite.parts())
+        for name, rows in (("even", even), ("odd", ~even))
+    )
+    assert figures[f"worst group and corruption: {lowest[1]} under {lowest[2]}"].value == pytest.approx(lowest[0])
+
+
 def test_progress_ends_where_it_said_it_would(
     everything: tuple[Evaluation, Heard, Outcomes, tuple[Suite, ...]],
 ) -> None:

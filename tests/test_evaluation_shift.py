@@ -138,9 +138,9 @@ def test_pictures_from_elsewhere_need_no_labels(tmp_path: Path) -> None:
 def test_pictures_that_cannot_be_read_are_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
     root = folder(tmp_path / "shifted", {"bird": 10, "cat": 100})
     sorted((root / "cat").iterdir())[0].write_bytes(b"no picture")
-    with pytest.raises(UserError, match="cannot be read as a picture .* leave it out with --skip-bad"):
+    with pytest.raises(UserError, match=r"cannot be read as a picture .* leave it out with --skip-bad"):
         load_shifted(f"set:{root}", ("cat", "bird"), like(8), 100)
-    with pytest.raises(UserError, match="cannot be read as a picture .* leave it out with --skip-bad"):
+    with pytest.raises(UserError, match=r"cannot be read as a picture .* leave it out with --skip-bad"):
         load_other(f"set:{root}", like(8), 100)
     found = load_shifted(f"set:{root}", ("cat", "bird"), like(8), 100, skip_bad=True)
     assert found.title == "shifted (1 unreadable skipped)"

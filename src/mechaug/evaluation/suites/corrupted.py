@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, final
 
 import torch
+from jaxtyping import Int64
 
 from mechaug.evaluation import metrics, scores
 from mechaug.evaluation.corruptions import (
@@ -17,7 +18,7 @@ from mechaug.evaluation.corruptions import (
     load_frost,
     profile_of,
 )  # fmt: skip
-from mechaug.evaluation.fairness import worst_cell
+from mechaug.evaluation.fairness import NO_GROUP, by_group, worst_cell
 from mechaug.evaluation.result import Cell, Figure
 from mechaug.evaluation.suites.base import (
     Advance,
@@ -158,8 +159,27 @@ class Corrupted(Suite):
         worst = worst_cell(under.float().mean(2), labels, target.outputs, self.corruptions, key.fold("worst cell"))
         name = f"worst class and corruption: {worst.group} under {worst.condition.replace('_', ' ')}"
         figures.append(Figure(self.family, "Fairness", name, worst.accuracy))
+        if target.groups is not None:
+            figures += self._by_group(under, target.groups[rows], target.group_names, key.fold("groups"))
         headline = metrics.accuracy(per_picture, key.fold("corrupted"))
         return Scores(cells=cells, figures=tuple(figures), headline=headline)
+
+    def _by_group(
+        self, under: torch.Tensor, groups: Int64[torch.Tensor, "n"], names: tuple[str, ...], key: Key
+    ) -> list[Figure]:
+        """Accuracies of the groups under all corruptions, their gap, and the worst group and corruption."""
+        if not bool((groups != NO_GROUP).any()):
+            return []
+        found = by_group(under.float().mean(dim=(1, 2)), groups, names, key)
+        worst = worst_cell(under.float().mean(2), groups, names, self.corruptions, key.fold("worst cell"))
+        condition = worst.condition.replace("_", " ")
+        return [
+            Figure(self.family, "By group", "gap between groups", found.gap, better="lower"),
+            *(Figure(self.family, "By group", group.name, group.accuracy) for group in found.groups),
+            Figure(
+                self.family, "By group", f"worst group and corruption: {worst.group} under {condition}", worst.accuracy
+            ),
+        ]
 
     def _normalised(self, target: Target) -> bool:
         profile = profile_of(*target.pictures.pixels.shape[-2:])
