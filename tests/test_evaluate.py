@@ -20,9 +20,11 @@ from mechaug import cli, spec
 from mechaug.config import EvaluationConfig
 from mechaug.errors import UserError
 from mechaug.evaluation.attacks_auto import randomised
-from mechaug.evaluation.pairs import Side, compare_sides, flip_rate, read_side
+from mechaug.evaluation.pairs import Side, compare_sides, flip_rate, left_out, read_side
 from mechaug.evaluation.result import Result, read_result, write_result
-from mechaug.evaluation.suites import Limits, choose_suites
+from mechaug.evaluation.suites import Limits, Suite, choose_suites
+from mechaug.evaluation.suites.attacked import Attacked
+from mechaug.evaluation.suites.clean import Clean
 from mechaug.evaluation.suites.stable import Stable
 from mechaug.job import evaluate_model
 
@@ -234,6 +236,33 @@ def test_the_mean_flip_rate_has_a_baseline(capsys: pytest.CaptureFixture[str], m
             cli.main(["compare", "better", baseline])
         assert stop.value.code == 0
         assert said in capsys.readouterr().out
+
+
+def test_what_was_measured_unlike_is_left_out_and_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer pictures, another radius, a suite of one side alone: each would compare what cannot be compared."""
+    clean = {"clean": {"all": {"right": torch.arange(20) % 2 == 0}}}
+
+    def side(title: str, **suites: Suite) -> Side:
+        broken = {"all": {"broken_by": torch.full((9,), -1)}}
+        return Side(title, {"clean": Clean(), **suites}, [clean | dict.fromkeys(suites, broken)], "the same")
+
+    first = side("here", pgd=Attacked("pgd", 9, 8.0), autoattack=Attacked("autoattack", 9))
+    second = side("there", pgd=Attacked("pgd", 9, 4.0))
+    assert compare_sides(first, second).keys() == {"clean"}
+    said = ("pgd (epsilon levels 8.0 and 4.0)", "autoattack (of here alone)")
+    assert left_out(first, second) == said
+    assert compare_sides(first, first).keys() == {"clean", "pgd (8/255)", "autoattack (8/255)"}
+    assert left_out(first, first) == ()
+    monkeypatch.setattr("mechaug.evaluation.pairs.read_side", {"a": first, "b": second}.__getitem__)
+    with pytest.raises(SystemExit):
+        cli.main(["compare", "a", "b"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(sentence in told for sentence in ("left out, being measured unlike", *said))
+    alone = replace(first, suites={"pgd": first.suites["pgd"]})
+    with pytest.raises(UserError, match=r"is alike: pgd \(epsilon levels 8\.0 and 4\.0\); clean \(of there alone\)"):
+        compare_sides(alone, second)
 
 
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class Compare:
         from rich.console import Console
         from rich.table import Table
 
-        from mechaug.evaluation.pairs import compare_sides, flip_rate, read_side
+        from mechaug.evaluation.pairs import compare_sides, flip_rate, left_out, read_side
 
         first, second = read_side(self.first), read_side(self.second)
         found = compare_sides(first, second, paired_runs=self.paired_seeds)
@@ -53,5 +53,7 @@ class Compare:
         else:
             if rate is not None:
                 say(f"mean flip rate (mFR) of {first.title}, with {second.title} as the baseline: {rate:.3f}")
+        if apart := left_out(first, second):
+            say(f"left out, being measured unlike: {'; '.join(apart)}")
         count = max(one.difference.count for one in found.values())
         say(f"up to {count:,} pictures; {len(first.runs)} and {len(second.runs)} runs; {len(found)} comparisons")

@@ -1,6 +1,6 @@
 """Two measurements on the same pictures, suite by suite and corruption by corruption, as pairs of outcomes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def side_of(method: MethodResult, folder: Path) -> Side:
 
 
 def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed: int = 0) -> dict[str, Comparison]:
-    """Both sides on everything that both measured alike: suites first, then corruptions.
+    """Both sides on everything that both measured alike: suites first, then corruptions. For the rest see `left_out`.
 
     Holm's correction is over the suites, and once more over the corruptions, which are a question of their own.
 
@@ -98,15 +98,35 @@ def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed:
             f"{first.title} and {second.title} were measured on different pictures: measure both on the same data"
         )
     found: dict[str, Comparison] = {}
-    for ours, theirs in zip(outcomes_of(first), outcomes_of(second), strict=True):
+    same = {name for name in first.suites if first.suites[name] == second.suites.get(name)}
+    for ours, theirs in zip(*(outcomes_of(side, same) for side in (first, second)), strict=True):
         alike = {name: (ours[name], theirs[name]) for name in ours if name in theirs}
         try:
             found |= compare_all(alike, Key(seed).fold("compare"), paired_runs=paired_runs) if alike else {}
         except ValueError as error:
             raise UserError(str(error)) from error
     if not found:
-        raise UserError(f"nothing that {first.title} and {second.title} were measured on is alike")
+        apart = "; ".join(left_out(first, second))
+        raise UserError(f"nothing that {first.title} and {second.title} were measured on is alike: {apart}")
     return found
+
+
+def left_out(first: Side, second: Side) -> tuple[str, ...]:
+    """What cannot be compared, and why: suites of one side alone, or with other settings, such as other pictures."""
+    found = []
+    for name in {**first.suites, **second.suites}:
+        ours, theirs = first.suites.get(name), second.suites.get(name)
+        if ours is None or theirs is None:
+            found.append(f"{name} (of {(second if ours is None else first).title} alone)")
+        elif ours != theirs:
+            settings = vars(ours), vars(theirs)
+            apart = [
+                f"{field.replace('_', ' ')} {value} and {settings[1].get(field)}"
+                for field, value in settings[0].items()
+                if value != settings[1].get(field)
+            ]
+            found.append(f"{name} ({', '.join(apart) or 'another measurement'})")
+    return tuple(found)
 
 
 def flip_rate(first: Side, second: Side) -> float | None:
@@ -136,15 +156,19 @@ def _flips(side: Side) -> dict[str, float]:
     }
 
 
-def outcomes_of(side: Side) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def outcomes_of(side: Side, names: Collection[str] | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Outcomes of runs × pictures by what was measured, such as "c", and by corruption, such as "c: fog".
 
-    Settings are part of the name, so that only what was measured alike is compared.
+    Args:
+        side: of whom.
+        names: of the suites; all of them if None.
     """
     found: dict[str, Tensor] = {}
     single: dict[str, Tensor] = {}
     for name, suite in side.suites.items():
         parts = suite.parts()
+        if names is not None and name not in names:
+            continue
         if not all(part in run.get(name, {}) for run in side.runs for part in parts):
             continue
         if isinstance(suite, Corrupted):
