@@ -6,12 +6,10 @@ from typing import Any, Final
 from mechaug import heuristics as h
 from mechaug import mechanisms as m
 from mechaug.heuristics.views import Augmentation
-from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
 from mechaug.training.adversarial import WorstCase
-from mechaug.training.arms import without
 from mechaug.training.consistency import KL
 from mechaug.training.games import Hedge
-from mechaug.training.mechanistic import ALL, GROUPS, OBJECT, exposures, mixture, steps
+from mechaug.training.mechanistic import ALL, GROUPS, NOISE, OBJECT, RELATED, UNRELATED, exposures, mixture, steps
 from mechaug.training.methods import Method, method
 from mechaug.training.nature import Nature
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
@@ -23,29 +21,22 @@ def _arm(name: str, what: str, augmentation: Augmentation, objective: Objective 
     return Method(name, name, "mechanism", what, True, augmentation, objective)
 
 
-UNSEEN: Final = tuple(part for part in ALL if without(part, COMMON_CORRUPTIONS) is not None)
-"""What has no relative in C."""
-
 _IN_FRONT: Final = (m.Occlusion(), m.LensDrops(view=OBJECT), m.LensDirt(view=OBJECT))
 _VEILS: Final = (*(part for part in ALL if isinstance(part, m.Haze | m.Glare)), m.Reflection())
-_NOISE: Final = m.Sensor(iso=(1600.0, 25600.0))
 _STAGES: Final = (*(m.OneOf(*group) for group in GROUPS), m.OneOf(*_IN_FRONT))
 
 
 def _by_stage(geometry: int) -> m.Chain:
     """The recipe with stages, not mechanisms, drawn equally often, geometry so many times as often as another."""
     one = m.OneOf(*_STAGES, weights=(geometry, *(1,) * (len(_STAGES) - 1)))
-    return m.Chain(mixture(one), m.Maybe[Any](_NOISE, 0.35))
-
-
-SEEN: Final = tuple(part for part in ALL if part not in UNSEEN)
+    return m.Chain(mixture(one), m.Maybe[Any](NOISE, 0.35))
 
 
 def _mostly_unseen(seen: float, noisy: float, front: float = 0.0, *in_front: m.Mechanism[Any]) -> m.Chain:
     """The recipe with the relatives of C in a share of the steps only, and what is in front of a lens in another."""
-    one = m.OneOf(m.OneOf(*UNSEEN), m.OneOf(*SEEN), *((m.OneOf(*in_front),) if front else ()),
+    one = m.OneOf(m.OneOf(*UNRELATED), m.OneOf(*RELATED), *((m.OneOf(*in_front),) if front else ()),
                   weights=(1 - seen - front, seen, *((front,) if front else ())))  # fmt: skip
-    return m.Chain(mixture(one), m.Maybe[Any](_NOISE, noisy))
+    return m.Chain(mixture(one), m.Maybe[Any](NOISE, noisy))
 
 
 _CHAIN: Final = m.Chain(*(m.Maybe[Any](part, 0.2) for part in ALL))
@@ -90,7 +81,7 @@ _ARMS = (
     _arm("mostly-unseen-jsd-4", "the same with JSD 4", _mostly_unseen(0.2, 0.2), CrossEntropy() + 4 * JSD(views=2)),
     _arm("reflections-jsd-4", "reflections-jsd with JSD 4", _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()),
          CrossEntropy() + 4 * JSD(views=2)),
-    _arm("reflections-ce-jsd-4", "the same with cross-entropy on the views too",
+    _arm("reflections-ce-jsd-4", "the same with cross-entropy on the views too: what became the method `mechanistic`",
          _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()), CrossEntropy("all") + 4 * JSD(views=2)),
     _arm("reflections-ce-jsd-2", "the same with JSD 2",
          _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()), CrossEntropy("all") + 2 * JSD(views=2)),
@@ -117,12 +108,12 @@ _ARMS = (
     _arm("in-front-jsd", "mostly-unseen-jsd with reflections, occlusion, drops or dirt in a third of the steps",
          _mostly_unseen(0.2, 0.2, 0.3, m.Reflection(), *_IN_FRONT)),
     _arm("mix-unseen-noise-jsd", "mix-unseen-jsd, then a sensor's noise on a third of the pictures",
-         m.Chain(mixture(*UNSEEN), m.Maybe[Any](_NOISE, 0.35))),
+         m.Chain(mixture(*UNRELATED), m.Maybe[Any](NOISE, 0.35))),
     _arm("mix-unseen-front-jsd", "mix-unseen-jsd with occlusion, drops and dirt on the lens, and seen aslant",
-         mixture(*UNSEEN, *_IN_FRONT, m.Perspective())),
-    _arm("mix-unseen-ce-jsd", "mix-unseen-jsd with cross-entropy on the views too", mixture(*UNSEEN),
+         mixture(*UNRELATED, *_IN_FRONT, m.Perspective())),
+    _arm("mix-unseen-ce-jsd", "mix-unseen-jsd with cross-entropy on the views too", mixture(*UNRELATED),
          CrossEntropy("all") + 12 * JSD(views=2)),
-    _arm("mix-unseen-jsd", "mix-jsd with nothing that has a relative in C", mixture(*UNSEEN)),
+    _arm("mix-unseen-jsd", "mix-jsd with nothing that has a relative in C", mixture(*UNRELATED)),
     _arm("mix-worst", "cross-entropy on the clean picture and on the worst of three draws of mix-jsd's chain",
          WorstCase(_MIX, steps=0, draws=3), CrossEntropy("all")),
     _arm("mix-nature", "nature picks a group of mechanisms by Hedge on excess risk; cross-entropy on clean and view",

@@ -52,7 +52,7 @@ class Study:
     protocol: Literal["plain", "honest"] = "plain"
     """honest compares --mechanism with its rivals whole, without relatives of C, and without one family at a time, at
     equal epochs and again at equal wall time: two studies on one page."""
-    mechanism: str = "exposures-jsd"
+    mechanism: str = "mechanistic"
     """The method that the honest protocol is about."""
     test_size: Count = None
     """Measure only on so many test pictures."""

@@ -40,6 +40,7 @@ _STEPS: Final[Mapping[str, Callable[[ops.Levels, PerImage], ops.Levels]]] = {
     "mirror": lambda levels, _: levels.flip(3),
     "invert": ops.invert.on_levels,
 }
+_MAY_DO_NOTHING: Final = ("rotate", "translate_x", "translate_y")
 _DEEPEST: Final = 3
 _WEAKEST: Final = 0.1
 _CACHED: Final = 2**22  # numbers in the chains of one portion
@@ -205,6 +206,12 @@ def apply_everyday(
         sign: +1 or −1, its direction, where it has one.
     """
     height, width = levels.shape[2:]
+
+    # Shifts of no pixel and turns of no degree are common at the usual severity.
+    for code, name in enumerate(names):
+        if name in _MAY_DO_NOTHING:
+            idle = (operation == code) & (_magnitude(name, level, sign, height, width) == 0)
+            operation = operation.masked_fill(idle, NOTHING)
 
     def act(code: int, some: ops.Levels, rows: Int64[Tensor, "n"], step: int) -> ops.Levels:
         name = names[code]

@@ -160,13 +160,13 @@ def translate_y(levels: Levels, pixels: PerImage) -> Levels:
 @Operation
 def shift_x(levels: Levels, pixels: PerImage) -> Levels:
     """Move to the left by whole pixels: `translate_x` without interpolation, black outside."""
-    return moved(levels, pixels, 0, 2, "nearest")
+    return _shifted(levels, pixels, 3)
 
 
 @Operation
 def shift_y(levels: Levels, pixels: PerImage) -> Levels:
     """Move up by whole pixels: `translate_y` without interpolation, black outside."""
-    return moved(levels, pixels, 1, 2, "nearest")
+    return _shifted(levels, pixels, 2)
 
 
 def turned(levels: Levels, degrees: PerImage, resampling: Resampling) -> Levels:
@@ -196,6 +196,8 @@ def moved(levels: Levels, amount: PerImage, row: int, column: int, resampling: R
         column: of the coefficient: 2 shifts, the others shear.
         resampling: as in `affine`.
     """
+    if column == 2 and resampling == "nearest":
+        return _shifted(levels, amount, 3 - row)
     lines: list[list[Tensor | float]] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     lines[row][column] = amount.double()
     return affine(levels, tuple(lines[0]), tuple(lines[1]), resampling)
@@ -237,6 +239,23 @@ def _nearest(levels: Levels, column: Line, row: Line) -> Levels:
     place = (y * (width + 2) + x).flatten(1)[:, None]
     framed = functional.pad(levels, (1, 1, 1, 1)).flatten(2)
     return framed.gather(2, place.expand(-1, levels.shape[1], -1)).view_as(levels)
+
+
+def _shifted(levels: Levels, pixels: PerImage, axis: int) -> Levels:
+    """`_nearest` for a shift alone, to the left along axis 3 or up along axis 2: pictures move in memory as a whole."""
+    width, size = levels.shape[3], levels.shape[axis]
+    # Where in the picture the first pixel looks: the whole part of its centre's place.
+    offset = (((pixels.double() + 0.5) * _ONE + 0.5).floor().long() >> 16).clamp_(-size, size)
+    unit = width if axis == 2 else 1
+    # On a CPU the margin is as wide as the widest shift; on a GPU one would have to wait for that number.
+    margin = unit * (size if levels.is_cuda or not len(levels) else int(offset.abs().max()))
+    flat = levels.flatten(1)
+    windows = functional.pad(flat, (margin, margin)).unfold(1, flat.shape[1], 1)
+    moved = windows[torch.arange(len(levels), device=levels.device), offset * unit + margin].view_as(levels)
+    # What comes from the next row or channel lies outside.
+    place = offset[:, None] + torch.arange(size, device=levels.device)
+    inside = ((place >= 0) & (place < size)).to(levels.dtype)
+    return moved.mul_(inside[:, None, None] if axis == 3 else inside[:, None, :, None])
 
 
 def _fixed(value: Tensor | float) -> Tensor | int:

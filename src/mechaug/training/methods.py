@@ -11,7 +11,7 @@ from mechaug.heuristics.views import Augmentation
 from mechaug.scenes import library
 from mechaug.training.adversarial import WorstCase
 from mechaug.training.features import SupCon
-from mechaug.training.mechanistic import exposures
+from mechaug.training.mechanistic import RECIPE_WEIGHT, exposures, recipe
 from mechaug.training.method import Method as Method
 from mechaug.training.methods_adversarial import ADVERSARIAL
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
@@ -115,6 +115,12 @@ METHODS: Final[tuple[Method, ...]] = (
     Method(
         "camera-jsd", "Camera + JSD", "mechanism", "The same camera with the Jensen–Shannon consistency over the clean "
         "picture and two of its pictures.", True, object_camera(), CrossEntropy("clean") + JSD_WEIGHT * JSD()
+    ),
+    Method(
+        "mechanistic", "Mechanistic", "mechanism", "One to three mechanisms in a chain, most of them no relatives of "
+        "C, mixed with the picture in linear light as exposures of one film, and on a fifth of the pictures a "
+        "sensor's noise; cross-entropy on the clean picture and two such, and the Jensen–Shannon consistency over "
+        "them.", True, recipe(), CrossEntropy("all") + RECIPE_WEIGHT * JSD()
     ),
     Method(
         "exposures-jsd", "Exposures + JSD", "mechanism", "One to three of 22 mechanisms in a chain, mixed with the "
