@@ -25,7 +25,8 @@ def test_mechanisms_are_related_to_the_common_corruptions_or_not() -> None:
 def test_steps_and_noise_are_drawn_in_their_shares(shares: dict[str, float]) -> None:
     drawn = recipe(**shares).sample(MANY)
     related, reflected, noisy = ({"related": 0.2, "reflected": 0.2, "noisy": 0.2} | shares).values()
-    chosen = drawn.steps[0].branches[0].steps[0].choice.bincount(minlength=3) / COUNT
+    first = drawn.steps[0].branches[0].steps[0].options[0]
+    chosen = first.choice.bincount(minlength=3) / COUNT
     # Four standard errors of 8,192 draws of a half are 0.022.
     assert chosen.tolist() == pytest.approx([1 - related - reflected, related, reflected], abs=0.022)
     rows = busy_rows(NOISE, drawn.steps[1])
