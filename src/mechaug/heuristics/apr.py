@@ -197,6 +197,7 @@ class APRSingle(Heuristic[APRSingleParameters]):
         rows = (params.phase > 0).nonzero().squeeze(1)
         second = first.index_select(0, rows)
         apply_everyday(second, _NAMES, *(part[rows, 1:] for part in steps))
+        first, second = first.float(), second.float()
         own = first.index_select(0, rows)
         whose = per_image(params.phase[rows] == 1)
         recombined = recombine(torch.where(whose, second, own), torch.where(whose, own, second))

@@ -43,7 +43,7 @@ _STEPS: Final[Mapping[str, Callable[[ops.Levels, PerImage], ops.Levels]]] = {
 _MAY_DO_NOTHING: Final = ("rotate", "translate_x", "translate_y")
 _DEEPEST: Final = 3
 _WEAKEST: Final = 0.1
-_CACHED: Final = 2**22  # numbers in the chains of one portion
+_CACHED: Final = 3 * 2**21  # numbers in the chains of one portion
 
 
 @parameters
@@ -174,7 +174,7 @@ class AugMix(Heuristic[AugMixParameters]):
         return ops.to_picture(levels, x).view(len(x), self.width, *x.shape[1:])
 
 
-def _chains(x: Image, params: AugMixParameters) -> Float[Tensor, "chains c h w"]:
+def _chains(x: Image, params: AugMixParameters) -> ops.Levels:
     """One row per chain, those of a picture one after another."""
     levels = ops.to_levels(x).repeat_interleave(params.weights.shape[1], dim=0)
     apply_everyday(levels, _NAMES, *(part.flatten(0, 1) for part in (params.operation, params.level, params.sign)))
@@ -184,8 +184,8 @@ def _chains(x: Image, params: AugMixParameters) -> Float[Tensor, "chains c h w"]
 def _mix(x: Image, params: AugMixParameters) -> Image:
     width = params.weights.shape[1]
     chains = _chains(x, params)
-    weights = (params.weights / 255.0).to(chains.dtype)
-    mixed = torch.bmm(weights[:, None], chains.view(len(x), width, x.shape[1:].numel())).view_as(x).to(x.dtype)
+    weights = (params.weights / 255.0).float()
+    mixed = torch.bmm(weights[:, None], chains.float().view(len(x), width, x.shape[1:].numel())).view_as(x).to(x.dtype)
     return torch.lerp(x, mixed, per_image(params.mix.to(x.dtype)))
 
 

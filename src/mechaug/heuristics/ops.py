@@ -1,7 +1,7 @@
 """Operations on stored pictures, equal to Pillow's, for a whole batch with one magnitude per image.
 
 They are what the published policies are made of: the look-up tables of Pillow's `ImageOps` and its affine transforms;
-`enhance` holds the rest. Each works on the 256 grey levels, as whole numbers in float32. The tables are equal to
+`enhance` holds the rest. Each works on the 256 grey levels. The tables are equal to
 Pillow's and so is what is looked up at the nearest pixel; what is interpolated is equal to one grey level, almost
 always to none. Because the results are whole grey levels, no gradient reaches the picture or the magnitude.
 """
@@ -12,15 +12,15 @@ from collections.abc import Callable
 from typing import Final, Literal, TypeAlias, final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from mechaug.mechanisms.base import per_image
 from mechaug.types import Image, PerImage
 
-Levels: TypeAlias = Float[Tensor, "b c h w"]
-"""Grey levels, 0 to 255: whole numbers in float32."""
+Levels: TypeAlias = UInt8[Tensor, "b c h w"]
+"""Grey levels, 0 to 255. A byte each, because chains of operations mostly move them about in memory."""
 
 Resampling: TypeAlias = Literal["nearest", "bilinear"]
 """How a pixel between pixels is read: the two ways that published policies use."""
@@ -46,12 +46,12 @@ class Operation:
 
 def to_levels(x: Image) -> Levels:
     """The 256 grey levels of stored pictures, in new memory and without a gradient."""
-    return x.detach().float().mul(255.0).round_().clamp_(0.0, 255.0)
+    return x.detach().float().mul(255.0).round_().clamp_(0.0, 255.0).to(torch.uint8)
 
 
-def to_picture(levels: Levels, like: Tensor) -> Image:
-    """Pictures in [0, 1] from grey levels, which are overwritten, in the number format of another picture."""
-    return levels.div_(255.0).to(like.dtype)
+def to_picture(levels: Levels | Image, like: Tensor) -> Image:
+    """Pictures in [0, 1] from grey levels, or from parts of levels, in the number format of another picture."""
+    return levels.to(torch.float32, copy=True).div_(255.0).to(like.dtype)
 
 
 @Operation
@@ -99,7 +99,7 @@ def invert(levels: Levels, _magnitude: PerImage) -> Levels:
         levels: grey levels.
         _magnitude: not used.
     """
-    return 255.0 - levels
+    return levels.bitwise_not()
 
 
 @Operation
@@ -110,8 +110,7 @@ def posterize(levels: Levels, bits: PerImage) -> Levels:
         levels: grey levels.
         bits: how many, whole numbers 1 to 8.
     """
-    unit = per_image(torch.exp2(8 - bits.float()))
-    return (levels / unit).floor_().mul_(unit)
+    return levels & per_image((256.0 - torch.exp2(8.0 - bits.float())).to(torch.uint8))
 
 
 @Operation
@@ -122,9 +121,11 @@ def solarize(levels: Levels, threshold: PerImage) -> Levels:
         levels: grey levels.
         threshold: in grey levels, 0 to 256; 256 leaves the picture as it is.
     """
-    # A weight of 0 or 1 makes lerp exact, and it is faster than where.
-    light = (levels >= per_image(threshold.float())).to(levels.dtype)
-    return torch.lerp(levels, 255.0 - levels, light)
+    # Whole numbers are not below a number where they are not below the next whole one. All bits turned is the negative.
+    first = threshold.ceil()
+    turned = (255.0 * (first <= 255.0)).to(torch.uint8)
+    light = levels >= per_image(first.clamp(0.0, 255.0).to(torch.uint8))
+    return levels ^ (light * per_image(turned))
 
 
 @Operation
@@ -272,11 +273,11 @@ def _bilinear(levels: Levels, column: Line, row: Line) -> Levels:
     grid = torch.empty((len(levels), height, width, 2), device=levels.device)
     grid[..., 0] = x * (2 / width) - 1
     grid[..., 1] = y * (2 / height) - 1
-    sampled = functional.grid_sample(levels, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    sampled = functional.grid_sample(levels.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     # Pillow drops the fraction of a float64 number. A whole number may come out smaller here, by what float32 loses of
     # the two coordinates (side · 2⁻²² pixels at most) times the steepest slope, 255 grey levels a pixel.
     rounding = 255.0 * max(height, width) * 2.0**-22
-    return sampled.add_(rounding).mul_(inside[:, None].to(sampled.dtype)).floor_()
+    return sampled.add_(rounding).mul_(inside[:, None].to(sampled.dtype)).to(torch.uint8)
 
 
 def _places(column: Line, row: Line, across: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
@@ -301,4 +302,4 @@ def _histograms(levels: Int64[Tensor, "b c h w"]) -> Int64[Tensor, "b c 256"]:
 
 def _look_up(levels: Int64[Tensor, "b c h w"], table: Tensor) -> Levels:
     """Replace grey levels by a table's, of shape (b, c, 256)."""
-    return table.float().gather(2, levels.flatten(2)).view_as(levels)
+    return table.to(torch.uint8).gather(2, levels.flatten(2)).view_as(levels)
