@@ -41,7 +41,7 @@ CHAIN = Method(
     "chain", "Chain of eight stages", "mechanism", "All eight stages on every picture, one view.", True,
     presets.eight_stages(VIEWS["object"]), CrossEntropy("augmented"),
 )  # fmt: skip
-ARMS = (method("flip-crop"), CHAIN, method("augmix-jsd"), method("exposures-jsd"))
+ARMS = (method("flip-crop"), CHAIN, method("augmix-jsd"), method("mechanistic"))
 """The plain step first."""
 
 RIVAL = "AugMix + JSD, timm's on Pillow images"

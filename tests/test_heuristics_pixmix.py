@@ -38,7 +38,7 @@ def test_pixmix_is_the_published_loop() -> None:
     x = testing.example_pictures(count)
     params = method.sample(KEY.rows(torch.arange(count)))
     ours = method.apply(x, params)
-    crops = pixmix.mixing_crops(SMALL, x, params.other, params.place)
+    crops = ops.to_picture(pixmix.mixing_crops(SMALL, x, params.other, params.place), x)
     changed = 0
     for row in range(count):
 
@@ -94,7 +94,7 @@ def test_ipmix_mixes_within_the_patch_only(code: int) -> None:
     outside = torch.ones_like(x, dtype=torch.bool)
     outside[:, :, 16:20, 8:16] = False
     assert torch.allclose(y[outside], levels[outside], atol=1e-6)
-    crops = pixmix.mixing_crops(SMALL, x, params.other, params.place)
+    crops = ops.to_picture(pixmix.mixing_crops(SMALL, x, params.other, params.place), x)
     inner, mine, other = (z[:, :, 16:20, 8:16] for z in (y, levels, crops))
     if code in (ipmix.ADD, ipmix.MULTIPLY):
         expected = _mixture(mine.double().numpy(), other.double().numpy(), 0.7, 0.4, adds=code == ipmix.ADD)

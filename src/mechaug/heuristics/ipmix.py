@@ -192,7 +192,7 @@ class IPMix(Heuristic[IPMixParameters]):
         )
 
         def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
-            added = others.index_select(0, owner[rows])
+            added = ops.to_picture(others.index_select(0, owner[rows]), x)
             if code == ADD:
                 mixture = added_up(so_far, added, first[rows, step], second[rows, step])
             elif code == MULTIPLY:

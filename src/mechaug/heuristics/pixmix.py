@@ -5,6 +5,7 @@ on pictures and draws are those of the published experiments on CIFAR. The publi
 feature visualisations; see `mixing_set` for ours.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, final
 
@@ -163,16 +164,16 @@ class PixMix(Heuristic[PixMixParameters]):
         copies = ops.to_levels(x).index_select(0, owners)
         chosen = (part[owners, slots][:, None] for part in (params.operation, params.level, params.sign))
         apply_everyday(copies, _NAMES, *chosen)
-        copies = ops.to_picture(copies, x)
         number = torch.zeros_like(params.operation)
         number[owners, slots] = torch.arange(len(owners), device=x.device)
         begun = owners[slots == 0]
-        mixed = x.index_copy(0, begun, copies.index_select(0, number[begun, 0]))
+        mixed = x.index_copy(0, begun, ops.to_picture(copies.index_select(0, number[begun, 0]), x))
         others = mixing_crops(self.mixing_set, x, params.other, params.place)
 
         def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
             own = code in (ADD_SELF, MULTIPLY_SELF)
             added = copies.index_select(0, number[rows, step + 1]) if own else others.index_select(0, rows)
+            added = ops.to_picture(added, x)
             first, second = params.first[rows, step], params.second[rows, step]
             mixture = added_up if code in (ADD_SELF, ADD_OTHER) else multiplied
             return mixture(so_far, added, first, second).clamp(0.0, 1.0)
@@ -191,8 +192,8 @@ def draw_shares(own: Key, beta: float, rounds: int) -> tuple[Tensor, Tensor]:
     return first.float(), torch.where(inside, near_zero, -near_zero).float()
 
 
-def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tensor, "b 2"]) -> Image:
-    """One picture of the mixing set for each of a batch, cropped to its size.
+def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tensor, "b 2"]) -> ops.Levels:
+    """One picture of the mixing set for each of a batch, cropped to its size: its grey levels.
 
     Args:
         source: the set; its pictures are an eighth larger than the longer side, as published (36 for 32).
@@ -211,19 +212,22 @@ def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tens
     pixels = (rows[:, :, None] * side + columns[:, None, :]).flatten(1)
     flat = stored.flatten(2).index_select(0, number)
     crops = flat.gather(2, pixels[:, None].expand(-1, flat.shape[1], -1)).view(len(x), -1, height, width)
-    crops = crops.to(x.dtype).div_(255.0)
-    return crops if channels == crops.shape[1] else crops.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    if channels == crops.shape[1]:
+        return crops
+    return crops.float().mean(1, keepdim=True).round().to(torch.uint8).expand(-1, channels, -1, -1)
 
 
 def added_up(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
     """A weighted sum, about middle grey."""
     first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
-    return (first * (2.0 * x - 1.0) + second * (2.0 * other - 1.0) + 1.0) / 2.0
+    return torch.addcmul(torch.addcmul((1.0 - first - second) / 2.0, first, x), second, other)
 
 
 def multiplied(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
     """A weighted product, in which middle grey changes nothing."""
     first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
-    # Powers of both in one exponential. Black stays black, and does not become infinite under a negative power.
-    logarithm = first * (2.0 * x).clamp(min=_TINY).log() + second * (2.0 * other).clamp(min=_TINY).log()
-    return logarithm.exp() / 2.0
+    # (2x)^first · (2 other)^second / 2 in one exponential. Black stays black, and does not become infinite under a
+    # negative power.
+    twos = (first + second - 1.0) * math.log(2.0)
+    logarithm = torch.addcmul(twos, first, x.clamp(min=_TINY / 2.0).log())
+    return torch.addcmul(logarithm, second, other.clamp(min=_TINY / 2.0).log()).exp()
