@@ -4,6 +4,7 @@ A test compares the README with what this makes of the result files, so that no 
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,33 @@ def confounding(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def honest(studies: Mapping[str, Result]) -> str:
+    """The method of mechanisms minus AugMix + JSD in each study of the honest protocol, in Markdown."""
+    lines = [
+        "| pictures, at equal | C | C̄ | clean | families left out | nearest rival on C |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for name, result in studies.items():
+        found = {(one.measured, one.second): one.difference for one in result.contrasts if one.question in QUESTIONS}
+        cells = [
+            "–" if gain is None else f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+            for gain in (found.get((measured, RIVAL)) for measured in ("c", "c-bar", "clean", LEFT_OUT))
+        ]
+        nearest = min((gain.value, second) for (measured, second), gain in found.items() if measured == "c")
+        lines.append(f"| {name} | {' | '.join(cells)} | {nearest[1]}, {100 * nearest[0]:+.1f} |")
+    one = next(iter(studies.values()))
+    lines.append(
+        f"\n{one.contrasts[0].first} minus {RIVAL}, points of accuracy with 95 % intervals over pictures and "
+        f"{len(one.seeds)} seeds; net `{one.net}`, "
+        + ", ".join(
+            f"{n}: {r.data.train_size:,} pictures, {r.epochs} epochs" for n, r in studies.items() if "epochs" in n
+        )
+        + ". On families left out each family of corruptions is judged by the net that was trained without its "
+        "mechanisms. All comparisons and their corrected verdicts: [docs/honest.md](docs/honest.md)."
+    )
+    return "\n".join(lines) + "\n"
+
+
 def external_figures(result: Result) -> str:
     """The table of a model that was brought along, and the sentence under it, in Markdown."""
     scores = result.methods[0].evaluation
@@ -99,12 +127,27 @@ def with_figures(readme: str) -> str:
         ("figures", figures(read_result(RESULT))),
         ("confounding", confounding(record)),
         ("evaluation", external_figures(read_result(EXTERNAL))),
+        ("honest", honest(honest_studies())),
     ):
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         before, rest = readme.split(begin)
         _, after = rest.split(end)
         readme = before + begin + text + end + after
     return readme
+
+
+def honest_studies() -> dict[str, Result]:
+    """The committed studies of the honest protocol, by pictures and cost."""
+    found = {}
+    for folder in sorted(RESULT.parents[1].glob("honest-*")):
+        for place, cost in (("epochs", "epochs"), ("time", "time")):
+            if (folder / place / "result.json").is_file():
+                result = read_result(folder / place / "result.json")
+                found[f"{result.data.name}, {cost}"] = result
+    for folder in sorted(RESULT.parents[1].glob("longer-*")):
+        result = read_result(folder / "result.json")
+        found[f"{result.data.name}, longer, epochs"] = result
+    return found
 
 
 def draw_picture() -> None:
@@ -123,6 +166,10 @@ def draw_picture() -> None:
     drawn = sheet(photograph, shown, columns=6, key=Key(seed=0), first_only=True)
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
+
+RIVAL = "AugMix + JSD"
+LEFT_OUT = "all left out, each by its own arm"
+QUESTIONS = ("all mechanisms", "one family of mechanisms left out")
 
 SHOWN_FIGURES = frozenset({("c", "Scores"), ("c-bar", "Scores"), ("stability", "")})
 """The suites and headings whose figures the README shows of a model that was brought along."""

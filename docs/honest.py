@@ -23,11 +23,16 @@ of mechanisms is trained again without a family: a rival keeps what it has seen.
 
 
 def page() -> str:
-    """All studies, each at equal epochs and at equal time."""
+    """All studies, each at equal epochs and at equal time; then those that trained longer, with one question."""
     parts = [INTRODUCTION]
     for folder in sorted(RESULTS.glob("honest-*")):
-        parts += [study(read_result(folder / name / "result.json"), how) for name, how in
-                  (("epochs", "at equal epochs"), ("time", "at equal wall time of training"))]  # fmt: skip
+        parts += [
+            study(read_result(folder / name / "result.json"), how)
+            for name, how in (("epochs", "at equal epochs"), ("time", "at equal wall time of training"))
+            if (folder / name / "result.json").is_file()
+        ]
+    for folder in sorted(RESULTS.glob("longer-*")):
+        parts.append(study(read_result(folder / "result.json"), "longer trainings, at equal epochs"))
     return "".join(parts)
 
 

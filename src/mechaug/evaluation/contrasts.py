@@ -12,6 +12,7 @@ Pictures are paired; runs of the two sides are resampled apart, which is the mor
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -38,10 +39,10 @@ def contrasts(
     folder: Path,
     *,
     whole: str,
-    unseen: str,
-    left_out: Mapping[str, str],
-    families: Mapping[str, Sequence[str]],
     rivals: Sequence[str],
+    unseen: str | None = None,
+    left_out: Mapping[str, str] = MappingProxyType({}),
+    families: Mapping[str, Sequence[str]] = MappingProxyType({}),
     seed: int = 0,
 ) -> tuple[Contrast, ...]:
     """Every comparison that the protocol asks for.
@@ -50,25 +51,28 @@ def contrasts(
         result: in which all of these were measured.
         folder: in which it lies, with its outcomes.
         whole: name of the method with all its mechanisms.
-        unseen: of its arm without relatives in C.
-        left_out: for each family the arm that has not seen it.
-        families: the corruptions of each family; those that were not measured are passed over.
         rivals: names of the methods that it is compared with.
+        unseen: of its arm without relatives in C; None leaves the second question out.
+        left_out: for each family the arm that has not seen it; none leave the third question out.
+        families: the corruptions of each family; those that were not measured are passed over.
         seed: of the bootstrap.
 
     Raises:
         UserError: the result lacks a method or its outcomes.
     """
     entries = {entry.name: entry for entry in result.methods}
-    missing = sorted({whole, unseen, *left_out.values(), *rivals} - entries.keys())
+    arms = {ALL: whole} if unseen is None else {ALL: whole, UNSEEN: unseen}
+    missing = sorted({*arms.values(), *left_out.values(), *rivals} - entries.keys())
     if missing:
         raise UserError(f"the protocol needs {', '.join(missing)}, and the result does not have them: run it anew")
     measured = {name: outcomes_of(_side(result, name, folder)) for name in entries}
     key, found = Key(seed).fold("contrasts"), []
-    for question, arm in ((ALL, whole), (UNSEEN, unseen)):
+    for question, arm in arms.items():
         ours = _headlines(measured[arm][0])
         pairs = {(rival, name): (ours[name], measured[rival][0][name]) for rival in rivals for name in ours}
         found += _compared(question, entries[arm].title, pairs, entries, key)
+    if not left_out:
+        return tuple(found)
     # Of a family the arm without it, and of a rival always the same net.
     unknown = {family: measured[arm][1] for family, arm in left_out.items()}
     ours = _by_family(unknown, families)
