@@ -79,6 +79,18 @@ def seven() -> torch.nn.Module:
     return torch.nn.Sequential(colours(), torch.nn.Linear(10, 7))
 
 
+class Blind(torch.nn.Module):
+    """Lets no gradient through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = colours()
+
+    @torch.no_grad()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)
+
+
 class Shaken(torch.nn.Module):
     """Answers differently every time."""
 
@@ -375,6 +387,12 @@ def test_a_randomised_model_is_told_of_the_version_for_it(tmp_path: Path, monkey
     ]  # fmt: skip
     assert any("it is randomised" in caution for caution in shaken.cautions)
     assert shaken.attacked is not None and shaken.attacked.value <= shaken.clean.value
+
+
+def test_accuracy_under_pgd_comes_with_a_caution_where_there_is_no_gradient(tmp_path: Path) -> None:
+    blind = evaluate(tmp_path / "blind", ["pgd"], model="test_evaluate:Blind").methods[0].evaluation
+    assert [caution[:52] for caution in blind.cautions] == ["PGD-20: 10 of 10 pictures have no gradient of the cr"]
+    assert not evaluate(tmp_path / "mild", ["pgd"], model="test_evaluate:mild").methods[0].evaluation.cautions
 
 
 def test_groups_are_given_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
