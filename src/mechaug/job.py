@@ -18,7 +18,15 @@ from mechaug.data.sources import load
 from mechaug.errors import UserError
 from mechaug.evaluation.classes import output_names, relabel
 from mechaug.evaluation.fairness import groups_of
-from mechaug.evaluation.models import Loaded, fingerprint, is_torchscript, load_model, load_weights, look
+from mechaug.evaluation.models import (
+    Loaded,
+    check_shape,
+    fingerprint,
+    is_torchscript,
+    load_model,
+    load_weights,
+    look,
+)
 from mechaug.evaluation.predict import batch_size_for
 from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
 from mechaug.evaluation.run import Place, Share, describe, digest, environment, kept_suites, measure, pool
@@ -179,6 +187,7 @@ def evaluate_model(
     )  # fmt: skip
     if data.note:
         watch.say(f"{data.name}: {data.note}")
+    check_shape(loaded, data.test.pixels, config.model)
     outputs = look(loaded.model, data.test.pixels, config.device)
     names = output_names(outputs, data.classes, config.classes or loaded.classes)
     groups, group_names = _groups(config, data)
