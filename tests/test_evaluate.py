@@ -397,15 +397,39 @@ def test_accuracy_under_pgd_comes_with_a_caution_where_there_is_no_gradient(tmp_
 
 def test_groups_are_given_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = tmp_path / "groups.txt"
-    lines.write_text("\n".join("day" if number % 2 else "" for number in range(2000)))
-    options = ["evaluate", "--model", "test_evaluate:colours", "--groups", str(lines), "--suites", "clean"]
+    lines.write_text("\n".join("day" if number % 2 else "" for number in range(40)))
+    options = ["evaluate", "--model", "test_evaluate:colours", "--groups", str(lines), "--test-size", "40"]
+    options += ["--suites", "clean", "c", "--severities", "3", "--corrupt-size", "20"]
     with pytest.raises(SystemExit) as stop:
-        cli.main([*options, "--out", str(tmp_path / "o"), "--test-size", "40"])
+        cli.main([*options, "--out", str(tmp_path / "o")])
     assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert "by group (accuracy in %)" in said and "worst group and corruption: day under" in said
+    assert [line.split()[1] for line in said.splitlines() if line.startswith(("│ day", "│ gap"))] == ["day", "gap"]
     figures = read_result(tmp_path / "o" / "result.json").methods[0].evaluation.figures
-    assert [f.name for f in figures if f.group == "By group"] == ["gap between groups", "day"]
-    lines.write_text("day\nnight")
-    assert "there are 2 groups" in refused(capsys, *options, "--out", str(tmp_path / "p"), "--test-size", "40")
+    names = [(f.suite, f.name.partition(":")[0]) for f in figures if f.group == "By group"]
+    assert names == [
+        ("clean", "gap between groups"), ("clean", "day"), ("c", "gap between groups"), ("c", "day"),
+        ("c", "worst group and corruption"),
+    ]  # fmt: skip
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert page.count("By group") == 2 and "worst group and corruption: day under" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("day\n" * 39, "there are 39 groups, and the test split has 40 pictures: give one line for each"),
+        ("day\n" * 41, "there are 41 groups, and the test split has 40 pictures"),
+        ("\n" * 40, "none of the pictures that are measured has a group"),
+    ],
+)
+def test_groups_that_do_not_fit(capsys: pytest.CaptureFixture[str], tmp_path: Path, lines: str, said: str) -> None:
+    """Before anything is measured: what follows would take hours."""
+    (tmp_path / "groups.txt").write_text(lines)
+    options = ["--groups", str(tmp_path / "groups.txt"), "--test-size", "40", "--suites", "clean"]
+    found = refused(capsys, "evaluate", "--model", "test_evaluate:colours", *options, "--out", str(tmp_path / "o"))
+    assert said in found and not (tmp_path / "o").exists()
 
 
 def test_records_of_the_first_schema_are_read() -> None:

@@ -8,16 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jaxtyping import Int64
-from torch import Tensor
-
 from mechaug import spec
 from mechaug.config import EvaluationConfig, Measured, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.data.sources import load
 from mechaug.errors import UserError
 from mechaug.evaluation.classes import output_names, relabel
-from mechaug.evaluation.fairness import groups_of
+from mechaug.evaluation.fairness import groups_at
 from mechaug.evaluation.models import (
     Loaded,
     check_shape,
@@ -190,7 +187,9 @@ def evaluate_model(
     check_shape(loaded, data.test.pixels, config.model)
     outputs = look(loaded.model, data.test.pixels, config.device)
     names = output_names(outputs, data.classes, config.classes or loaded.classes)
-    groups, group_names = _groups(config, data)
+    groups, group_names = None, ()
+    if config.groups is not None:
+        groups, group_names = groups_at(config.groups, data.test.index, data.test_total)
     pictures = relabel(data, names)
     target = Target(pictures, names, data.classes, data.test_total, groups=groups, group_names=group_names)
     measured = Measured(
@@ -221,19 +220,6 @@ def evaluate_model(
         if team.leads:
             write_result(result, folder / "result.json")
     return result
-
-
-def _groups(config: EvaluationConfig, data: DataSet) -> tuple[Int64[Tensor, "n"] | None, tuple[str, ...]]:
-    """The groups of the test pictures that were given by place in the whole test split."""
-    if config.groups is None:
-        return None, ()
-    groups, names = groups_of(config.groups)
-    if len(groups) <= int(data.test.index.max()):
-        raise UserError(
-            f"there are {len(groups)} groups, and the test split has more pictures: give one line for each, which may "
-            "be empty"
-        )
-    return groups[data.test.index], names
 
 
 def _merged(before: Sequence[Suite], now: Sequence[Suite]) -> tuple[Suite, ...]:

@@ -56,7 +56,8 @@ class Evaluate:
     sees: tuple[str, ...] = ()
     """Corruptions of which the model's training had a relative; a model of mechaug's knows."""
     groups: Path | None = None
-    """File with a group for each test picture in order, one a line or nothing, by which fairness is judged too."""
+    """File with a group for each picture of the test split in order, one a line or an empty line: fairness is judged by
+    them too, clean and under corruption."""
     batch_size: int | None = None
     """Pictures through the model at once; not given: 256, and fewer on a CPU where they are large."""
     device: str = "auto"
