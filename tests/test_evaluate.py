@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load, save_file
 
 from mechaug import cli, spec
 from mechaug.config import EvaluationConfig
@@ -271,10 +273,46 @@ def test_what_was_measured_unlike_is_left_out_and_named(
     with pytest.raises(SystemExit):
         cli.main(["compare", "a", "b"])
     told = " ".join(capsys.readouterr().out.split())
-    assert all(sentence in told for sentence in ("left out, being measured unlike", *said))
+    assert all(sentence in told for sentence in ("left out, not being comparable", *said))
     alone = replace(first, suites={"pgd": first.suites["pgd"]})
     with pytest.raises(UserError, match=r"is alike: pgd \(epsilon levels 8\.0 and 4\.0\); clean \(of there alone\)"):
         compare_sides(alone, second)
+
+
+def test_half_measured_suites_and_other_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+    """A run that was stopped while it took other severities, one that lost a part, and a shifted set that changed."""
+    for name, grey in (("a", 90), ("b", 120)):
+        for label in ("stop", "yield"):
+            for number in range(3):
+                folder = tmp_path / "set" / label
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (32, 32), (grey, 40 * number, 9)).save(folder / f"{number}.png")
+        chosen = choose_suites(
+            ["clean", "c", "calibration", "shift"],
+            Limits(corrupted=20, severities=(1,), shift=(f"set:{tmp_path / 'set'}",)),
+        )  # fmt: skip
+        config = EvaluationConfig("test_evaluate:colours", "signs", chosen, test_size=30)
+        evaluate_model(config, tmp_path / name, command=lambda names: "")
+    first, second = (read_side(str(tmp_path / name)) for name in ("a", "b"))
+    assert {name.partition(":")[0] for name in compare_sides(first, second)} == {
+        "clean", "c (severities 1)", "c",
+    }  # fmt: skip
+    judged = "it does not judge picture by picture"
+    assert left_out(first, second) == (f"calibration ({judged})", "shift (other pictures lie there now)")
+    assert left_out(first, first) == (f"calibration ({judged})",)
+
+    fog = tmp_path / "b" / "outcomes" / "c" / "fog.safetensors"
+    kept = fog.read_bytes()
+    fog.unlink()
+    stopped = "c (of test_evaluate:colours not wholly measured with one setting: give the command of its result again)"
+    half = read_side(str(tmp_path / "b"))
+    assert compare_sides(first, half).keys() == {"clean"} and stopped in left_out(first, half)
+    with safe_open(fog.with_name("snow.safetensors"), "pt") as opened:
+        header = opened.metadata()
+    header["suite"] = header["suite"].replace('"severities": [1]', '"severities": [5]')
+    save_file({"right": load(kept)["right"]}, str(fog), metadata=header)
+    mixed = read_side(str(tmp_path / "b"))
+    assert compare_sides(first, mixed).keys() == {"clean"} and stopped in left_out(mixed, first)
 
 
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:

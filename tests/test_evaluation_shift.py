@@ -17,7 +17,8 @@ from mechaug.data.shifted import CIFAR10_CLASSES
 from mechaug.data.sources import load
 from mechaug.errors import UserError
 from mechaug.evaluation.classes import output_names, place_classes, relabel
-from mechaug.evaluation.run import Place, digest, measure, pool
+from mechaug.evaluation.kept import Place
+from mechaug.evaluation.run import digest, measure, pool
 from mechaug.evaluation.shift import load_other, load_shifted, sets_of
 from mechaug.evaluation.suites import Limits, Subject, Target, choose_suites
 

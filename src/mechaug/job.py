@@ -15,6 +15,7 @@ from mechaug.data.sources import load
 from mechaug.errors import UserError
 from mechaug.evaluation.classes import output_names, relabel
 from mechaug.evaluation.fairness import groups_at
+from mechaug.evaluation.kept import Place, kept_suites
 from mechaug.evaluation.models import (
     Loaded,
     check_shape,
@@ -26,7 +27,7 @@ from mechaug.evaluation.models import (
 )
 from mechaug.evaluation.predict import batch_size_for
 from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
-from mechaug.evaluation.run import Place, Share, describe, digest, environment, kept_suites, measure, pool
+from mechaug.evaluation.run import Share, describe, digest, environment, measure, pool
 from mechaug.evaluation.suites import KNOWN, Subject, Suite, Target
 from mechaug.evaluation.suites.corrupted import Corrupted
 from mechaug.files import write_text
