@@ -171,11 +171,15 @@ def test_results_of_several_runs_merge(tmp_path: Path) -> None:
     second = evaluate(tmp_path, ["pgd", "calibration"])
     assert [suite.name for suite in first.suites] == ["clean", "c"]
     assert [suite.name for suite in second.suites] == ["clean", "c", "pgd", "calibration"]
-    assert second.command == "mechaug evaluate --suites clean c pgd calibration"
+    # Each with options of its own, so that neither can be told by the other's.
+    both = "mechaug evaluate --suites clean c && mechaug evaluate --suites clean pgd calibration"
+    assert second.command == both
+    assert evaluate(tmp_path, ["pgd", "calibration"]).command == both
     assert second.methods[0].evaluation.cells == first.methods[0].evaluation.cells
     assert second.methods[0].evaluation.attacked is not None
     again = evaluate(tmp_path, ["c", "pgd", "calibration"])
     assert spec.dumps(again.methods) == spec.dumps(second.methods)
+    assert again.command == "mechaug evaluate --suites clean c pgd calibration"
 
 
 def test_a_folder_belongs_to_one_model_and_its_pictures(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.classes import output_names, relabel
 from mechaug.evaluation.fairness import groups_at
 from mechaug.evaluation.kept import Place, kept_suites
+from mechaug.evaluation.merging import merged, merged_command
 from mechaug.evaluation.models import (
     Loaded,
     check_shape,
@@ -26,9 +27,17 @@ from mechaug.evaluation.models import (
     look,
 )
 from mechaug.evaluation.predict import batch_size_for
-from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
+from mechaug.evaluation.result import (
+    SCHEMA_VERSION,
+    DataRecord,
+    MethodResult,
+    Overlap,
+    Picture,
+    Result,
+    write_result,
+)
 from mechaug.evaluation.run import Share, describe, digest, environment, measure, pool
-from mechaug.evaluation.suites import KNOWN, Subject, Suite, Target
+from mechaug.evaluation.suites import Subject, Suite, Target
 from mechaug.evaluation.suites.corrupted import Corrupted
 from mechaug.files import write_text
 from mechaug.heuristics.basic import FlipCrop
@@ -163,7 +172,7 @@ def evaluate_model(
     Args:
         config: what to measure.
         folder: where the result, its gallery and its outcomes go.
-        command: from the names of all suites in the result to the command that makes it again.
+        command: from the names of suites to the command that measures them.
         watch: listens to the progress.
         team: the processes that measure it together; each calls this with a device of its own, and one writes the
             result.
@@ -201,7 +210,7 @@ def evaluate_model(
         team.wait()
         place = Place(folder / "outcomes", measured.model_digest, measured.pictures_digest)
         asked = [suite.for_size(*measured.image_size) for suite in config.suites]
-        suites = _merged(kept_suites(place), asked)
+        suites = merged(kept_suites(place), asked)
         at_once = config.batch_size or batch_size_for(*measured.image_size, config.device)
         subject = Subject(loaded.model, config.device, at_once)
         share = Share(team.rank, team.size, team.wait)
@@ -214,19 +223,13 @@ def evaluate_model(
         )  # fmt: skip
         gallery = write_gallery(data, (), wanted, folder, base=None, seed=0) if team.leads else ()
         result = make_result(
-            f"{config.model} on {data.name}", command(tuple(suite.name for suite in suites)), started, data, suites,
-            (entry,), gallery, net=config.model,
+            f"{config.model} on {data.name}", merged_command(folder / "result.json", asked, suites, command), started,
+            data, suites, (entry,), gallery, net=config.model,
             seeds=(), epochs=0, device=config.device, outputs=outputs, pictures_digest=measured.pictures_digest,
         )  # fmt: skip
         if team.leads:
             write_result(result, folder / "result.json")
     return result
-
-
-def _merged(before: Sequence[Suite], now: Sequence[Suite]) -> tuple[Suite, ...]:
-    """The suites of before and of now, each once, in the order in which suites run."""
-    chosen = {suite.name: suite for suite in (*before, *now)}
-    return tuple(chosen[name] for name in KNOWN if name in chosen)
 
 
 def corruptions_of(suites: Sequence[Suite]) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Evaluate:
         )  # fmt: skip
 
         def command(suites: Sequence[str]) -> str:
-            """The command that makes the whole result: a suite of before may be among its suites."""
+            """The command that measures such suites, among which may be what a killed run left."""
             return command_line("evaluate", replace(self, suites=tuple(suites)))
 
         with gathered(config.device) as (team, device), contextlib.ExitStack() as held:
