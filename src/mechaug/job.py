@@ -13,7 +13,7 @@ from mechaug.config import EvaluationConfig, Measured, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.data.sources import load
 from mechaug.errors import UserError
-from mechaug.evaluation.classes import output_names, relabel
+from mechaug.evaluation.classes import matching, output_names, relabel
 from mechaug.evaluation.fairness import groups_at
 from mechaug.evaluation.kept import Place, kept_suites
 from mechaug.evaluation.merging import merged, merged_command
@@ -196,7 +196,10 @@ def evaluate_model(
         watch.say(f"{data.name}: {data.note}")
     check_shape(loaded, data.test.pixels, config.model)
     outputs = look(loaded.model, data.test.pixels, config.device)
-    names = output_names(outputs, data.classes, config.classes or loaded.classes)
+    given = config.classes or loaded.classes
+    names = output_names(outputs, data.classes, given)
+    if how := matching(names, data.classes, given):
+        watch.say(how)
     groups, group_names = None, ()
     if config.groups is not None:
         groups, group_names = groups_at(config.groups, data.test.index, data.test_total)
