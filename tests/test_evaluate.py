@@ -1,6 +1,7 @@
 """`mechaug evaluate` and `mechaug compare` for real: kills, merges, and what does not fit."""
 
 import functools
+import importlib
 import json
 import os
 import signal
@@ -91,6 +92,19 @@ class Blind(torch.nn.Module):
     @torch.no_grad()
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.net(x)
+
+
+class Scaled(torch.nn.Module):
+    """Does with its weights what its code says."""
+
+    scale = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = mild()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * self.net(x)
 
 
 class Shaken(torch.nn.Module):
@@ -189,6 +203,23 @@ def test_a_folder_belongs_to_one_model_and_its_pictures(tmp_path: Path) -> None:
     config = EvaluationConfig("test_evaluate:colours", "signs", choose_suites(["clean"]), test_size=50)
     with pytest.raises(UserError, match="pictures"):
         evaluate_model(config, tmp_path, command=lambda names: "")
+
+
+def test_a_model_whose_code_was_changed_is_not_taken_for_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name and its weights are the same, and what it does with them is not."""
+    module = importlib.import_module("test_evaluate").Scaled  # as the model's name finds it
+    monkeypatch.setattr(module, "scale", 1.0)
+    first = evaluate(tmp_path, ["clean"], model="test_evaluate:Scaled")
+    monkeypatch.setattr(module, "scale", 1.0001)
+    again = evaluate(tmp_path, ["clean", "calibration"], model="test_evaluate:Scaled")
+    assert again.methods[0].evaluation.clean == first.methods[0].evaluation.clean, "rounding is no change"
+    monkeypatch.setattr(module, "scale", 2.0)
+    with pytest.raises(UserError, match="it answers otherwise now, so its code was changed: choose another --out"):
+        evaluate(tmp_path, ["c"], model="test_evaluate:Scaled")
+    for _ in range(2):
+        evaluate(tmp_path / "shaken", ["clean"], model="test_evaluate:Shaken")
 
 
 def test_a_model_of_mechaugs_knows_what_it_has_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

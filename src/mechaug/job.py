@@ -16,7 +16,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.classes import matching, output_names, relabel
 from mechaug.evaluation.fairness import groups_at
 from mechaug.evaluation.kept import Place, kept_suites
-from mechaug.evaluation.merging import merged, merged_command
+from mechaug.evaluation.merging import check_answers, merged, merged_command
 from mechaug.evaluation.models import (
     Loaded,
     check_shape,
@@ -216,6 +216,7 @@ def evaluate_model(
         suites = merged(kept_suites(place), asked)
         at_once = config.batch_size or batch_size_for(*measured.image_size, config.device)
         subject = Subject(loaded.model, config.device, at_once)
+        check_answers(place, subject, target)
         share = Share(team.rank, team.size, team.wait)
         outcomes = measure(suites, subject, target, place, watch=watch, share=share)
         sees = known_to_be_seen(config.model) if config.sees is None else config.sees
