@@ -1,6 +1,7 @@
 """`mechaug evaluate` and `mechaug compare` for real: kills, merges, and what does not fit."""
 
 import functools
+import importlib
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load, save_file
 
 from mechaug import cli, spec
 from mechaug.config import EvaluationConfig
@@ -77,6 +80,31 @@ class Elsewhere(torch.nn.Module):
 
 def seven() -> torch.nn.Module:
     return torch.nn.Sequential(colours(), torch.nn.Linear(10, 7))
+
+
+class Blind(torch.nn.Module):
+    """Lets no gradient through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = colours()
+
+    @torch.no_grad()
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x)
+
+
+class Scaled(torch.nn.Module):
+    """Does with its weights what its code says."""
+
+    scale = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = mild()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * self.net(x)
 
 
 class Shaken(torch.nn.Module):
@@ -157,11 +185,15 @@ def test_results_of_several_runs_merge(tmp_path: Path) -> None:
     second = evaluate(tmp_path, ["pgd", "calibration"])
     assert [suite.name for suite in first.suites] == ["clean", "c"]
     assert [suite.name for suite in second.suites] == ["clean", "c", "pgd", "calibration"]
-    assert second.command == "mechaug evaluate --suites clean c pgd calibration"
+    # Each with options of its own, so that neither can be told by the other's.
+    both = "mechaug evaluate --suites clean c && mechaug evaluate --suites clean pgd calibration"
+    assert second.command == both
+    assert evaluate(tmp_path, ["pgd", "calibration"]).command == both
     assert second.methods[0].evaluation.cells == first.methods[0].evaluation.cells
     assert second.methods[0].evaluation.attacked is not None
     again = evaluate(tmp_path, ["c", "pgd", "calibration"])
     assert spec.dumps(again.methods) == spec.dumps(second.methods)
+    assert again.command == "mechaug evaluate --suites clean c pgd calibration"
 
 
 def test_a_folder_belongs_to_one_model_and_its_pictures(tmp_path: Path) -> None:
@@ -171,6 +203,23 @@ def test_a_folder_belongs_to_one_model_and_its_pictures(tmp_path: Path) -> None:
     config = EvaluationConfig("test_evaluate:colours", "signs", choose_suites(["clean"]), test_size=50)
     with pytest.raises(UserError, match="pictures"):
         evaluate_model(config, tmp_path, command=lambda names: "")
+
+
+def test_a_model_whose_code_was_changed_is_not_taken_for_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name and its weights are the same, and what it does with them is not."""
+    module = importlib.import_module("test_evaluate").Scaled  # as the model's name finds it
+    monkeypatch.setattr(module, "scale", 1.0)
+    first = evaluate(tmp_path, ["clean"], model="test_evaluate:Scaled")
+    monkeypatch.setattr(module, "scale", 1.0001)
+    again = evaluate(tmp_path, ["clean", "calibration"], model="test_evaluate:Scaled")
+    assert again.methods[0].evaluation.clean == first.methods[0].evaluation.clean, "rounding is no change"
+    monkeypatch.setattr(module, "scale", 2.0)
+    with pytest.raises(UserError, match="it answers otherwise now, so its code was changed: choose another --out"):
+        evaluate(tmp_path, ["c"], model="test_evaluate:Scaled")
+    for _ in range(2):
+        evaluate(tmp_path / "shaken", ["clean"], model="test_evaluate:Shaken")
 
 
 def test_a_model_of_mechaugs_knows_what_it_has_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,10 +308,46 @@ def test_what_was_measured_unlike_is_left_out_and_named(
     with pytest.raises(SystemExit):
         cli.main(["compare", "a", "b"])
     told = " ".join(capsys.readouterr().out.split())
-    assert all(sentence in told for sentence in ("left out, being measured unlike", *said))
+    assert all(sentence in told for sentence in ("left out, not being comparable", *said))
     alone = replace(first, suites={"pgd": first.suites["pgd"]})
     with pytest.raises(UserError, match=r"is alike: pgd \(epsilon levels 8\.0 and 4\.0\); clean \(of there alone\)"):
         compare_sides(alone, second)
+
+
+def test_half_measured_suites_and_other_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+    """A run that was stopped while it took other severities, one that lost a part, and a shifted set that changed."""
+    for name, grey in (("a", 90), ("b", 120)):
+        for label in ("stop", "yield"):
+            for number in range(3):
+                folder = tmp_path / "set" / label
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.new("RGB", (32, 32), (grey, 40 * number, 9)).save(folder / f"{number}.png")
+        chosen = choose_suites(
+            ["clean", "c", "calibration", "shift"],
+            Limits(corrupted=20, severities=(1,), shift=(f"set:{tmp_path / 'set'}",)),
+        )  # fmt: skip
+        config = EvaluationConfig("test_evaluate:colours", "signs", chosen, test_size=30)
+        evaluate_model(config, tmp_path / name, command=lambda names: "")
+    first, second = (read_side(str(tmp_path / name)) for name in ("a", "b"))
+    assert {name.partition(":")[0] for name in compare_sides(first, second)} == {
+        "clean", "c (severities 1)", "c",
+    }  # fmt: skip
+    judged = "it does not judge picture by picture"
+    assert left_out(first, second) == (f"calibration ({judged})", "shift (other pictures lie there now)")
+    assert left_out(first, first) == (f"calibration ({judged})",)
+
+    fog = tmp_path / "b" / "outcomes" / "c" / "fog.safetensors"
+    kept = fog.read_bytes()
+    fog.unlink()
+    stopped = "c (of test_evaluate:colours not wholly measured with one setting: give the command of its result again)"
+    half = read_side(str(tmp_path / "b"))
+    assert compare_sides(first, half).keys() == {"clean"} and stopped in left_out(first, half)
+    with safe_open(fog.with_name("snow.safetensors"), "pt") as opened:
+        header = opened.metadata()
+    header["suite"] = header["suite"].replace('"severities": [1]', '"severities": [5]')
+    save_file({"right": load(kept)["right"]}, str(fog), metadata=header)
+    mixed = read_side(str(tmp_path / "b"))
+    assert compare_sides(first, mixed).keys() == {"clean"} and stopped in left_out(mixed, first)
 
 
 def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
@@ -377,17 +462,47 @@ def test_a_randomised_model_is_told_of_the_version_for_it(tmp_path: Path, monkey
     assert shaken.attacked is not None and shaken.attacked.value <= shaken.clean.value
 
 
+def test_accuracy_under_pgd_comes_with_a_caution_where_there_is_no_gradient(tmp_path: Path) -> None:
+    blind = evaluate(tmp_path / "blind", ["pgd"], model="test_evaluate:Blind").methods[0].evaluation
+    assert [caution[:52] for caution in blind.cautions] == ["PGD-20: 10 of 10 pictures have no gradient of the cr"]
+    assert not evaluate(tmp_path / "mild", ["pgd"], model="test_evaluate:mild").methods[0].evaluation.cautions
+
+
 def test_groups_are_given_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = tmp_path / "groups.txt"
-    lines.write_text("\n".join("day" if number % 2 else "" for number in range(2000)))
-    options = ["evaluate", "--model", "test_evaluate:colours", "--groups", str(lines), "--suites", "clean"]
+    lines.write_text("\n".join("day" if number % 2 else "" for number in range(40)))
+    options = ["evaluate", "--model", "test_evaluate:colours", "--groups", str(lines), "--test-size", "40"]
+    options += ["--suites", "clean", "c", "--severities", "3", "--corrupt-size", "20"]
     with pytest.raises(SystemExit) as stop:
-        cli.main([*options, "--out", str(tmp_path / "o"), "--test-size", "40"])
+        cli.main([*options, "--out", str(tmp_path / "o")])
     assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert "by group (accuracy in %)" in said and "worst group and corruption: day under" in said
+    assert [line.split()[1] for line in said.splitlines() if line.startswith(("│ day", "│ gap"))] == ["day", "gap"]
     figures = read_result(tmp_path / "o" / "result.json").methods[0].evaluation.figures
-    assert [f.name for f in figures if f.group == "By group"] == ["gap between groups", "day"]
-    lines.write_text("day\nnight")
-    assert "there are 2 groups" in refused(capsys, *options, "--out", str(tmp_path / "p"), "--test-size", "40")
+    names = [(f.suite, f.name.partition(":")[0]) for f in figures if f.group == "By group"]
+    assert names == [
+        ("clean", "gap between groups"), ("clean", "day"), ("c", "gap between groups"), ("c", "day"),
+        ("c", "worst group and corruption"),
+    ]  # fmt: skip
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert page.count("By group") == 2 and "worst group and corruption: day under" in page
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("day\n" * 39, "there are 39 groups, and the test split has 40 pictures: give one line for each"),
+        ("day\n" * 41, "there are 41 groups, and the test split has 40 pictures"),
+        ("\n" * 40, "none of the pictures that are measured has a group"),
+    ],
+)
+def test_groups_that_do_not_fit(capsys: pytest.CaptureFixture[str], tmp_path: Path, lines: str, said: str) -> None:
+    """Before anything is measured: what follows would take hours."""
+    (tmp_path / "groups.txt").write_text(lines)
+    options = ["--groups", str(tmp_path / "groups.txt"), "--test-size", "40", "--suites", "clean"]
+    found = refused(capsys, "evaluate", "--model", "test_evaluate:colours", *options, "--out", str(tmp_path / "o"))
+    assert said in found and not (tmp_path / "o").exists()
 
 
 def test_records_of_the_first_schema_are_read() -> None:

@@ -1,6 +1,8 @@
 """Models from files and functions, and every way in which one cannot be measured, each in one sentence."""
 
 import pickle
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from mechaug.errors import UserError
 from mechaug.evaluation.models import (
     Loaded,
     Normalised,
+    check_shape,
     fingerprint,
     is_torchscript,
     load_model,
@@ -55,6 +58,10 @@ def fails() -> nn.Module:
     raise FileNotFoundError("no weights")
 
 
+def leaves() -> nn.Module:
+    sys.exit("usage: no such option")
+
+
 # Where models come from
 
 
@@ -69,7 +76,8 @@ def test_a_function_makes_a_model() -> None:
     [
         ("test_evaluation_models:no_module", "returned a str"),
         ("test_evaluation_models:absent", "absent"),
-        ("test_evaluation_models:fails", r"FileNotFoundError: no weights\): name a function without arguments"),
+        ("test_evaluation_models:fails", r"FileNotFoundError: no weights\): name a function that needs no arguments"),
+        ("test_evaluation_models:leaves", r"SystemExit: usage: no such option\)"),
         ("test_evaluation_models:answer", "missing 1 required positional argument"),
         ("mechaug_no_such:net", "mechaug_no_such"),
         ("nothing", "there is no model nothing"),
@@ -141,6 +149,38 @@ def test_an_exported_program_of_a_fixed_batch_takes_any(tmp_path: Path) -> None:
     pictures = torch.rand(4, 3, 8, 8, requires_grad=True)
     (slope,) = torch.autograd.grad(loaded.model(pictures).sum(), pictures)
     assert (slope != 0).any((1, 2, 3)).all()
+
+
+@pytest.mark.untyped
+@pytest.mark.parametrize(("fewest", "most"), [(2, 3), (4, 16), (4, None)])
+def test_an_exported_program_of_a_range_of_batches_takes_any(tmp_path: Path, fewest: int, most: int | None) -> None:
+    path, batch = tmp_path / "net.pt2", torch.export.Dim("batch", min=fewest, max=most)
+    shown = torch.zeros(most or fewest, 3, 8, 8)
+    torch.export.save(torch.export.export(Small().eval(), (shown,), dynamic_shapes=({0: batch},)), str(path))
+    model = load_model(str(path), trust=True).model
+    pictures = torch.rand(17, 3, 8, 8)
+    for count in (1, 3, 17):
+        assert torch.allclose(model(pictures[:count]), Small()(pictures[:count]), atol=1e-6), count
+
+
+@pytest.mark.untyped
+def test_an_exported_program_of_other_pictures_or_outputs_is_refused(tmp_path: Path) -> None:
+    class Named(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"logits": x.mean((2, 3))}
+
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(Named(), (torch.zeros(2, 3, 8, 8),)), str(path))
+    with pytest.raises(UserError, match=r"output has type dict, .* returns one tensor"):
+        look(load_model(str(path), trust=True).model, PICTURES, "cpu")
+    for sizes, said in (((1, 8, 8), "1×8×8"), ((3, 8, 12), "3×8×12"), ((3, 16, 16), "3×16×16")):
+        torch.export.save(torch.export.export(Means(), (torch.zeros(2, *sizes),)), str(path))
+        loaded = load_model(str(path), trust=True)
+        assert loaded.image_size == (sizes[1] if sizes[1] == sizes[2] else None)
+        with pytest.raises(UserError, match=rf"takes pictures of {said} .* the data's are 3×8×8: choose their"):
+            check_shape(loaded, PICTURES, "net.pt2")
+    check_shape(Loaded(Means(), takes=(3, None, 8)), PICTURES, "net.pt2")
+    check_shape(Loaded(Means()), PICTURES, "net.pt2")
 
 
 @pytest.mark.untyped
@@ -284,6 +324,17 @@ def test_fingerprints_follow_the_weights() -> None:
 # One look
 
 
+class Means(nn.Module):
+    """The mean of each channel; what it does to the pictures first is `change`."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor] = torch.clone) -> None:
+        super().__init__()
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.change(x).mean((2, 3))
+
+
 def test_a_look_counts_the_outputs_of_a_model_that_can_be_measured() -> None:
     model = Small(9)
     assert look(model, PICTURES, "cpu") == 9
@@ -332,13 +383,34 @@ class Picky(nn.Module):
         (Small().half(), "computes in float16 and takes no float32 pictures: return model.float()"),
         (Small().double(), "computes in float64"),
         (Elsewhere(), "stays on another device than cpu: register its tensors as buffers"),
-        (Fixed(), r"cannot take pictures of 3×8×8 .* --image-size"),
+        (Fixed(), r"cannot take 2 pictures of 3×8×8 .* --image-size, or make it take any number of pictures"),
+        (nn.Conv2d(1, 4, 3), r"cannot take pictures of 3 channels .*: convert them inside"),
+        (Means(lambda x: x.sub_(0.5)), "changes the pictures that it is given, .* make a new tensor"),
         (nn.Identity(), "wrap the model so that it returns one tensor of shape"),
         (nn.Sequential(Small(), nn.Flatten(0)), "rows of logits"),
     ],
-    ids=["own error", "probabilities", "NaN", "half", "double", "device", "size", "pictures", "flat"],
+    ids=[
+        "own error",
+        "probabilities",
+        "NaN",
+        "half",
+        "double",
+        "device",
+        "size",
+        "channels",
+        "in place",
+        "pictures",
+        "flat",
+    ],
 )
 def test_what_cannot_be_measured_is_said_in_one_sentence(model: nn.Module, said: str) -> None:
     with pytest.raises(UserError, match=said) as told:
         look(model, PICTURES, "cpu")
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*:DeprecationWarning")
+def test_what_a_torchscript_model_dies_of_is_said_and_not_that_its_interpreter_failed() -> None:
+    model = torch.jit.trace(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)), torch.zeros(2, 3, 16, 16))
+    with pytest.raises(UserError, match=r"mat1 and mat2 shapes cannot be multiplied .*: choose their side"):
+        look(model, PICTURES, "cpu")

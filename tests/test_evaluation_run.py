@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
+from mechaug.evaluation.kept import Place, kept_suites
 from mechaug.evaluation.result import Evaluation
-from mechaug.evaluation.run import Outcomes, Place, describe, digest, kept_suites, mean, measure, pool
+from mechaug.evaluation.run import Outcomes, describe, digest, mean, measure, pool
 from mechaug.evaluation.stability import FRAMES
 from mechaug.evaluation.suites import KNOWN, Limits, Subject, Suite, Target, choose_suites, some
 from mechaug.evaluation.suites.attacked import Attacked

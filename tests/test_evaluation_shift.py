@@ -16,8 +16,9 @@ from mechaug.data.pictures import DataSet, Pictures
 from mechaug.data.shifted import CIFAR10_CLASSES
 from mechaug.data.sources import load
 from mechaug.errors import UserError
-from mechaug.evaluation.classes import output_names, place_classes, relabel
-from mechaug.evaluation.run import Place, digest, measure, pool
+from mechaug.evaluation.classes import by_number, matching, output_names, place_classes, relabel
+from mechaug.evaluation.kept import Place
+from mechaug.evaluation.run import digest, measure, pool
 from mechaug.evaluation.shift import load_other, load_shifted, sets_of
 from mechaug.evaluation.suites import Limits, Subject, Target, choose_suites
 
@@ -152,6 +153,28 @@ def test_the_option_reaches_the_suites() -> None:
     limits = limits_of(SuiteSizes(), shift=("signs",), elsewhere=("photos",), skip_bad=True)
     chosen = {suite.name: suite for suite in choose_suites(("shift", "ood"), limits)}
     assert chosen["shift"].skip_bad and chosen["ood"].skip_bad  # type: ignore[attr-defined]
+
+
+def test_classes_named_by_numbers_stand_for_the_outputs_of_those_numbers(tmp_path: Path) -> None:
+    names = output_names(11, ("3", "07", "10"), None)
+    assert names == ("0", "1", "2", "3", "4", "5", "6", "07", "8", "9", "10")
+    assert place_classes(names, ("3", "07", "10"), "here") == (3, 7, 10)
+    assert "stand for the model's outputs of those numbers" in matching(names, ("3", "07", "10"), None)
+    with pytest.raises(UserError, match="has 10 outputs, and the data has 2 classes"):
+        output_names(10, ("3", "10"), None)
+    root = folder(tmp_path / "shifted", {"1": 10, "0": 100})
+    found = load_shifted(f"set:{root}", ("cat", "bird", "dog"), like(8), 100)
+    assert found.title == "shifted (classes by number)" and found.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert not by_number(("1", "0"), ("0", "1")), "their names tell"
+    assert not by_number(("1", "0", "2"), ("1", "02")), "their names say otherwise"
+    with pytest.raises(UserError, match="does not know by name: 0, 3"):
+        load_shifted(f"set:{folder(tmp_path / 'other', {'3': 10, '0': 100})}", ("cat", "bird", "dog"), like(8), 100)
+
+
+def test_how_classes_found_their_outputs_is_said() -> None:
+    assert "taken for the classes in this order: a, b" in matching(("a", "b"), ("a", "b"), None)
+    assert matching(("b", "a"), ("a", "b"), ("b", "a")) == ""
+    assert "ImageNet's 1,000" in matching(wnids(), wnids()[5:9], None)
 
 
 # The suites on them

@@ -12,9 +12,9 @@ from mechaug import cli, pace
 from mechaug.config import StudyConfig
 from mechaug.errors import UserError
 from mechaug.evaluation import bootstrap, contrasts
+from mechaug.evaluation.kept import read_outcomes
 from mechaug.evaluation.pairs import compare_sides, read_side
 from mechaug.evaluation.result import Contrast, Measurement, Result, Run, read_result
-from mechaug.evaluation.run import read_outcomes
 from mechaug.job import load_data
 from mechaug.protocol import RIVALS, Honest, budgets
 from mechaug.reports.contrasts import contrast_tables, points, protocol_findings

@@ -15,7 +15,8 @@ from torch import nn
 from mechaug import cli
 from mechaug.data.sources import load
 from mechaug.errors import UserError
-from mechaug.evaluation.run import Place, Share, measure
+from mechaug.evaluation.kept import Place
+from mechaug.evaluation.run import Share, measure
 from mechaug.evaluation.suites import Limits, Subject, Target, choose_suites
 from mechaug.heuristics import AugMix
 from mechaug.heuristics.basic import FlipCrop

@@ -8,21 +8,36 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jaxtyping import Int64
-from torch import Tensor
-
 from mechaug import spec
 from mechaug.config import EvaluationConfig, Measured, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.data.sources import load
 from mechaug.errors import UserError
-from mechaug.evaluation.classes import output_names, relabel
-from mechaug.evaluation.fairness import groups_of
-from mechaug.evaluation.models import Loaded, fingerprint, is_torchscript, load_model, load_weights, look
+from mechaug.evaluation.classes import matching, output_names, relabel
+from mechaug.evaluation.fairness import groups_at
+from mechaug.evaluation.kept import Place, kept_suites
+from mechaug.evaluation.merging import check_answers, merged, merged_command
+from mechaug.evaluation.models import (
+    Loaded,
+    check_shape,
+    fingerprint,
+    is_torchscript,
+    load_model,
+    load_weights,
+    look,
+)
 from mechaug.evaluation.predict import batch_size_for
-from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
-from mechaug.evaluation.run import Place, Share, describe, digest, environment, kept_suites, measure, pool
-from mechaug.evaluation.suites import KNOWN, Subject, Suite, Target
+from mechaug.evaluation.result import (
+    SCHEMA_VERSION,
+    DataRecord,
+    MethodResult,
+    Overlap,
+    Picture,
+    Result,
+    write_result,
+)
+from mechaug.evaluation.run import Share, describe, digest, environment, measure, pool
+from mechaug.evaluation.suites import Subject, Suite, Target
 from mechaug.evaluation.suites.corrupted import Corrupted
 from mechaug.files import write_text
 from mechaug.heuristics.basic import FlipCrop
@@ -157,7 +172,7 @@ def evaluate_model(
     Args:
         config: what to measure.
         folder: where the result, its gallery and its outcomes go.
-        command: from the names of all suites in the result to the command that makes it again.
+        command: from the names of suites to the command that measures them.
         watch: listens to the progress.
         team: the processes that measure it together; each calls this with a device of its own, and one writes the
             result.
@@ -179,9 +194,15 @@ def evaluate_model(
     )  # fmt: skip
     if data.note:
         watch.say(f"{data.name}: {data.note}")
+    check_shape(loaded, data.test.pixels, config.model)
     outputs = look(loaded.model, data.test.pixels, config.device)
-    names = output_names(outputs, data.classes, config.classes or loaded.classes)
-    groups, group_names = _groups(config, data)
+    given = config.classes or loaded.classes
+    names = output_names(outputs, data.classes, given)
+    if how := matching(names, data.classes, given):
+        watch.say(how)
+    groups, group_names = None, ()
+    if config.groups is not None:
+        groups, group_names = groups_at(config.groups, data.test.index, data.test_total)
     pictures = relabel(data, names)
     target = Target(pictures, names, data.classes, data.test_total, groups=groups, group_names=group_names)
     measured = Measured(
@@ -192,9 +213,10 @@ def evaluate_model(
         team.wait()
         place = Place(folder / "outcomes", measured.model_digest, measured.pictures_digest)
         asked = [suite.for_size(*measured.image_size) for suite in config.suites]
-        suites = _merged(kept_suites(place), asked)
+        suites = merged(kept_suites(place), asked)
         at_once = config.batch_size or batch_size_for(*measured.image_size, config.device)
         subject = Subject(loaded.model, config.device, at_once)
+        check_answers(place, subject, target)
         share = Share(team.rank, team.size, team.wait)
         outcomes = measure(suites, subject, target, place, watch=watch, share=share)
         sees = known_to_be_seen(config.model) if config.sees is None else config.sees
@@ -205,32 +227,13 @@ def evaluate_model(
         )  # fmt: skip
         gallery = write_gallery(data, (), wanted, folder, base=None, seed=0) if team.leads else ()
         result = make_result(
-            f"{config.model} on {data.name}", command(tuple(suite.name for suite in suites)), started, data, suites,
-            (entry,), gallery, net=config.model,
+            f"{config.model} on {data.name}", merged_command(folder / "result.json", asked, suites, command), started,
+            data, suites, (entry,), gallery, net=config.model,
             seeds=(), epochs=0, device=config.device, outputs=outputs, pictures_digest=measured.pictures_digest,
         )  # fmt: skip
         if team.leads:
             write_result(result, folder / "result.json")
     return result
-
-
-def _groups(config: EvaluationConfig, data: DataSet) -> tuple[Int64[Tensor, "n"] | None, tuple[str, ...]]:
-    """The groups of the test pictures that were given by place in the whole test split."""
-    if config.groups is None:
-        return None, ()
-    groups, names = groups_of(config.groups)
-    if len(groups) <= int(data.test.index.max()):
-        raise UserError(
-            f"there are {len(groups)} groups, and the test split has more pictures: give one line for each, which may "
-            "be empty"
-        )
-    return groups[data.test.index], names
-
-
-def _merged(before: Sequence[Suite], now: Sequence[Suite]) -> tuple[Suite, ...]:
-    """The suites of before and of now, each once, in the order in which suites run."""
-    chosen = {suite.name: suite for suite in (*before, *now)}
-    return tuple(chosen[name] for name in KNOWN if name in chosen)
 
 
 def corruptions_of(suites: Sequence[Suite]) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from mechaug.config import OVERLAP_METHOD, StudyConfig
 from mechaug.data.pictures import DataSet
 from mechaug.errors import UserError
 from mechaug.evaluation import overlap
+from mechaug.evaluation.kept import Place, seconds_of
 from mechaug.evaluation.models import Loaded, fingerprint, look
 from mechaug.evaluation.result import MethodResult, Overlap, Result, Run, write_result
-from mechaug.evaluation.run import Outcomes, Place, digest, mean, measure, pool, seconds_of
+from mechaug.evaluation.run import Outcomes, digest, mean, measure, pool
 from mechaug.evaluation.suites import Subject, Suite, Target
 from mechaug.evaluation.suites.base import Kept
 from mechaug.files import write_text

@@ -54,6 +54,6 @@ class Compare:
             if rate is not None:
                 say(f"mean flip rate (mFR) of {first.title}, with {second.title} as the baseline: {rate:.3f}")
         if apart := left_out(first, second):
-            say(f"left out, being measured unlike: {'; '.join(apart)}")
+            say(f"left out, not being comparable: {'; '.join(apart)}")
         count = max(one.difference.count for one in found.values())
         say(f"up to {count:,} pictures; {len(first.runs)} and {len(second.runs)} runs; {len(found)} comparisons")

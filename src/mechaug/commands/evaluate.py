@@ -56,7 +56,8 @@ class Evaluate:
     sees: tuple[str, ...] = ()
     """Corruptions of which the model's training had a relative; a model of mechaug's knows."""
     groups: Path | None = None
-    """File with a group for each test picture in order, one a line or nothing, by which fairness is judged too."""
+    """File with a group for each picture of the test split in order, one a line or an empty line: fairness is judged by
+    them too, clean and under corruption."""
     batch_size: int | None = None
     """Pictures through the model at once; not given: 256, and fewer on a CPU where they are large."""
     device: str = "auto"
@@ -87,7 +88,7 @@ class Evaluate:
         )  # fmt: skip
 
         def command(suites: Sequence[str]) -> str:
-            """The command that makes the whole result: a suite of before may be among its suites."""
+            """The command that measures such suites, among which may be what a killed run left."""
             return command_line("evaluate", replace(self, suites=tuple(suites)))
 
         with gathered(config.device) as (team, device), contextlib.ExitStack() as held:

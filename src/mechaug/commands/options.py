@@ -149,12 +149,15 @@ def say(text: str) -> None:
 
 
 def print_ranking(result: "Result") -> None:
-    """Print who won, as a table, and one for each question of a protocol."""
+    """Print who won, as a table; one for each method with groups, and one for each question of a protocol."""
     from rich.console import Console
 
     from mechaug.reports.contrasts import contrast_tables, table_of
+    from mechaug.reports.groups import group_tables
     from mechaug.reports.ranking import ranking
 
     Console().print(ranking(result))
+    for table in group_tables(result):
+        Console().print(table)
     for table in contrast_tables(result):
         Console().print(table_of(table))

@@ -5,8 +5,9 @@ from mechaug.evaluation.attacks_auto import auto_attack
 from mechaug.evaluation.attacks_pgd import Fgsm, Pgd
 from mechaug.evaluation.corruptions import corrupt
 from mechaug.evaluation.intervention import Criterion, InterventionReport, intervention_report
+from mechaug.evaluation.kept import Place
 from mechaug.evaluation.result import Measurement, Result, read_result, write_result
-from mechaug.evaluation.run import Outcomes, Place, measure, pool
+from mechaug.evaluation.run import Outcomes, measure, pool
 from mechaug.evaluation.suites import Limits, Subject, Suite, Target, choose_suites
 
 __all__ = [

@@ -22,7 +22,7 @@ def output_names(outputs: int, classes: Sequence[str], given: Sequence[str] | No
 
     Returns:
         The given names; else ImageNet's for 1,000 outputs on folders that are named after its classes; else the
-        data's classes, where they are as many.
+        data's classes, where they are as many; else numbers, where the data's classes are some of those.
 
     Raises:
         UserError: the numbers do not fit.
@@ -37,14 +37,53 @@ def output_names(outputs: int, classes: Sequence[str], given: Sequence[str] | No
         return wnids()
     if outputs == len(classes):
         return tuple(classes)
+    if numbers := _numbers(classes, outputs):
+        named = dict(zip(numbers, classes, strict=True))
+        return tuple(named.get(place, str(place)) for place in range(outputs))
     raise UserError(
         f"the model has {outputs} outputs, and the data has {len(classes)} classes ({few(classes)}): measure it on the "
         "classes it was trained for, or name its outputs by --classes FILE, one name a line"
     )
 
 
+def matching(names: Sequence[str], classes: Sequence[str], given: Sequence[str] | None) -> str:
+    """How a data set's classes found their outputs, as a sentence; empty where both sides had names.
+
+    Args:
+        names: of the outputs, as `output_names` gives them.
+        classes: of the data.
+        given: as there.
+    """
+    if given is not None:
+        return ""
+    if names == wnids():
+        return "classes named by wnids stand for ImageNet's 1,000 outputs"
+    if len(names) > len(classes):
+        return f"classes named by numbers ({few(classes)}) stand for the model's outputs of those numbers, from 0"
+    return (
+        f"the model's {len(names)} outputs have no names, and are taken for the classes in this order: {few(classes)} "
+        "(name them by --classes FILE if that is not theirs)"
+    )
+
+
+def _numbers(classes: Sequence[str], outputs: int) -> tuple[int, ...]:
+    """The classes as numbers of outputs; empty if they are none, or two are the same."""
+    if not all(name.isascii() and name.isdigit() and int(name) < outputs for name in classes):
+        return ()
+    numbers = tuple(int(name) for name in classes)
+    return numbers if len(set(numbers)) == len(numbers) else ()
+
+
+def by_number(names: Sequence[str], classes: Sequence[str]) -> bool:
+    """Whether `place_classes` takes classes for the numbers of outputs: where names do not tell, and do not differ."""
+    numbers, known = _numbers(classes, len(names)), set(names)
+    if not numbers or set(classes) <= known:
+        return False
+    return all(name not in known or names[place] == name for place, name in zip(numbers, classes, strict=True))
+
+
 def place_classes(names: Sequence[str], classes: Sequence[str], where: str) -> tuple[int, ...]:
-    """The output that stands for each class of a data set.
+    """The output that stands for each class of a data set: of its name, or of its number where all are numbers.
 
     Args:
         names: of the outputs.
@@ -54,6 +93,8 @@ def place_classes(names: Sequence[str], classes: Sequence[str], where: str) -> t
     Raises:
         UserError: a class has no output of its name.
     """
+    if by_number(names, classes):
+        return _numbers(classes, len(names))
     places = {name: place for place, name in enumerate(names)}
     missing = [name for name in classes if name not in places]
     if missing:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from mechaug.errors import UserError
 from mechaug.evaluation.bootstrap import Outcomes, checked_outcomes, group_means, interval, resample
 from mechaug.evaluation.metrics import accuracy
 from mechaug.evaluation.result import Measurement
@@ -14,6 +16,12 @@ from mechaug.keys import Key
 
 NO_GROUP = -1
 """The group of a picture that belongs to none."""
+
+BY_GROUP: Final = "By group"
+"""The heading of a result's figures for groups of a column."""
+
+WORST_GROUP: Final = "worst group"
+"""How the name of a figure begins that is not of one group by itself."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,31 @@ def groups_of(column: Sequence[str | None]) -> tuple[Int64[Tensor, "n"], tuple[s
     names = tuple(sorted({entry for entry in column if entry}))
     places = {name: place for place, name in enumerate(names)}
     return torch.tensor([places[entry] if entry else NO_GROUP for entry in column], dtype=torch.int64), names
+
+
+def groups_at(
+    column: Sequence[str | None], index: Int64[Tensor, "n"], total: int
+) -> tuple[Int64[Tensor, "n"], tuple[str, ...]]:
+    """The groups of some test pictures, and their names, from a column for the whole test split.
+
+    Args:
+        column: as in `groups_of`, in the order of the split.
+        index: of the pictures, places in the column.
+        total: how many pictures the split has; 0 if nobody knows.
+
+    Raises:
+        UserError: the column is not one of this split, or gives none of these pictures a group.
+    """
+    groups, names = groups_of(column)
+    if len(groups) != total if total else len(groups) <= int(index.max()):
+        raise UserError(
+            f"there are {len(groups):,} groups, and the test split has {f'{total:,}' if total else 'more'} pictures: "
+            "give one line for each, in their order, which may be empty"
+        )
+    groups = groups[index]
+    if not bool((groups != NO_GROUP).any()):
+        raise UserError("none of the pictures that are measured has a group: name some, or leave --groups out")
+    return groups, names
 
 
 def _checked_groups(groups: Int64[Tensor, "n"], names: Sequence[str]) -> Int64[Tensor, "n"]:

@@ -10,8 +10,8 @@ from torch import Tensor
 from mechaug import spec
 from mechaug.errors import UserError
 from mechaug.evaluation.corruptions import SEVERITIES
+from mechaug.evaluation.kept import read_outcomes
 from mechaug.evaluation.result import MethodResult, Result, read_result
-from mechaug.evaluation.run import read_outcomes
 from mechaug.evaluation.stability import mean_flip_rate
 from mechaug.evaluation.statistics import Comparison, compare_all
 from mechaug.evaluation.suites import Suite
@@ -29,12 +29,14 @@ class Side:
         suites: what was measured, by name.
         runs: for each run, suite and part, what happened to each picture.
         pictures: text that identifies the pictures.
+        stopped: names of suites that were not wholly measured with one setting, in every run alike.
     """
 
     title: str
     suites: Mapping[str, Suite]
     runs: Sequence[Mapping[str, Mapping[str, Mapping[str, Tensor]]]]
     pictures: str
+    stopped: tuple[str, ...] = ()
 
 
 def read_side(text: str) -> Side:
@@ -75,14 +77,21 @@ def side_of(method: MethodResult, folder: Path) -> Side:
         raise UserError(
             f"the result in {folder} has no outcomes of {method.title}, by which results are compared: measure again"
         )
-    runs, suites, pictures = [], {}, ""
+    runs, suites, pictures = [], [], ""
     for place in method.outcomes:
         own = folder / place
         if not own.resolve().is_relative_to(folder.resolve()):
             raise UserError(f"the result in {folder} names outcomes outside its folder ({place}): measure again")
-        suites, outcomes, pictures = read_outcomes(own)
+        measured, outcomes, pictures = read_outcomes(own)
+        suites.append(measured)
         runs.append(outcomes)
-    return Side(method.title, suites, runs, pictures)
+    names = dict.fromkeys(name for measured in suites for name in measured)
+    whole = {
+        name: suite
+        for name in names
+        if (suite := suites[0].get(name)) is not None and all(measured.get(name) == suite for measured in suites)
+    }
+    return Side(method.title, whole, runs, pictures, tuple(name for name in names if name not in whole))
 
 
 def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed: int = 0) -> dict[str, Comparison]:
@@ -98,7 +107,7 @@ def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed:
             f"{first.title} and {second.title} were measured on different pictures: measure both on the same data"
         )
     found: dict[str, Comparison] = {}
-    same = {name for name in first.suites if first.suites[name] == second.suites.get(name)}
+    same = {name for name in first.suites if _same(name, first, second)}
     for ours, theirs in zip(*(outcomes_of(side, same) for side in (first, second)), strict=True):
         alike = {name: (ours[name], theirs[name]) for name in ours if name in theirs}
         try:
@@ -112,21 +121,55 @@ def compare_sides(first: Side, second: Side, *, paired_runs: bool = False, seed:
 
 
 def left_out(first: Side, second: Side) -> tuple[str, ...]:
-    """What cannot be compared, and why: suites of one side alone, or with other settings, such as other pictures."""
-    found = []
-    for name in {**first.suites, **second.suites}:
-        ours, theirs = first.suites.get(name), second.suites.get(name)
-        if ours is None or theirs is None:
-            found.append(f"{name} (of {(second if ours is None else first).title} alone)")
-        elif ours != theirs:
-            settings = vars(ours), vars(theirs)
-            apart = [
-                f"{field.replace('_', ' ')} {value} and {settings[1].get(field)}"
-                for field, value in settings[0].items()
-                if value != settings[1].get(field)
-            ]
-            found.append(f"{name} ({', '.join(apart) or 'another measurement'})")
-    return tuple(found)
+    """What cannot be compared, and why.
+
+    Suites of one side alone, suites that one side did not measure to their end, suites with other settings or on other
+    pictures, and those that do not judge picture by picture.
+    """
+    return tuple(
+        f"{name} ({reason})"
+        for name in dict.fromkeys((*first.suites, *first.stopped, *second.suites, *second.stopped))
+        if (reason := _reason(name, first, second))
+    )
+
+
+def _reason(name: str, first: Side, second: Side) -> str:
+    """Why a suite is not compared; empty if it is."""
+    for side in (first, second):
+        if name in side.stopped:
+            return f"of {side.title} not wholly measured with one setting: give the command of its result again"
+    ours, theirs = first.suites.get(name), second.suites.get(name)
+    if ours is None or theirs is None:
+        return f"of {(second if ours is None else first).title} alone"
+    if ours != theirs:
+        settings = vars(ours), vars(theirs)
+        apart = [
+            f"{field.replace('_', ' ')} {value} and {settings[1].get(field)}"
+            for field, value in settings[0].items()
+            if value != settings[1].get(field)
+        ]
+        return ", ".join(apart) or "another measurement"
+    if not _same(name, first, second):
+        return "other pictures lie there now"
+    return "" if any(outcomes_of(first, (name,))) else "it does not judge picture by picture"
+
+
+def _same(name: str, first: Side, second: Side) -> bool:
+    """Whether both sides measured a suite alike: with one setting, and on the same pictures where it has its own."""
+    suite = first.suites[name]
+    if suite != second.suites.get(name):
+        return False
+    ours, theirs = (side.runs[0].get(name, {}) for side in (first, second))
+    return name != "shift" or all(
+        torch.equal(ours[part]["labels"], theirs[part]["labels"])
+        # Earlier versions did not keep what the pictures were.
+        and (
+            "digest" not in ours[part]
+            or "digest" not in theirs[part]
+            or torch.equal(ours[part]["digest"], theirs[part]["digest"])
+        )
+        for part in suite.parts()
+    )
 
 
 def flip_rate(first: Side, second: Side) -> float | None:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from mechaug.errors import ModelError
 from mechaug.types import Bytes, Image, Labels, Logits
 
+_INTERPRETER: Final = "The following operation failed in the TorchScript interpreter"
+
 AT_ONCE: Final = 256
 """Pictures through a model at once where nobody says how many."""
 
@@ -59,7 +61,11 @@ def ask(model: nn.Module, pictures: Image, *, classes: int | None = None) -> Log
             "measure a model on the classes it was trained for"
         )
     if not bool(torch.isfinite(logits).all()):
-        raise ValueError("the model's output is not finite (NaN or infinity): this model cannot be measured")
+        broken = int((~torch.isfinite(logits)).any(1).sum())
+        raise ValueError(
+            f"the model's output is not finite (NaN or infinity) for {broken} of {len(pictures)} pictures: look for an "
+            "overflow, a logarithm or a division by zero in it, or for weights that are NaN"
+        )
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
@@ -69,13 +75,24 @@ def _failure(error: Exception, pictures: Image) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return f"{len(pictures)} pictures of {shape} at once do not fit into memory: give a smaller --batch-size"
     libraries = tuple(str(folder) for folder in (Path(torch.__file__).parent, Path(__file__).parents[1]))
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(libraries)]
+    # Generated code has no file, and its name is in angle brackets.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    own = [frame for frame in frames if not frame.filename.startswith(libraries)]
     place = f", {Path(own[-1].filename).name} line {own[-1].lineno}" if own else ""
-    said = (str(error).strip().splitlines() or [""])[0]
+    count = "a picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
     return (
-        f"the model failed on {len(pictures)} pictures of {shape} ({type(error).__name__}: {said}{place}): mend it, or "
-        "give it other pictures by --image-size and --batch-size"
+        f"the model failed on {count} of {shape} ({type(error).__name__}: {told(error)}{place}): mend it, or give it "
+        "other pictures by --image-size and --batch-size"
     )
+
+
+def told(error: BaseException) -> str:
+    """What an error says, in one line."""
+    lines = [line for line in map(str.strip, str(error).splitlines()) if line]
+    if not lines:
+        return type(error).__name__
+    # There the first line names the interpreter, a traceback follows, and the error itself comes last.
+    return lines[-1] if lines[0].startswith(_INTERPRETER) else lines[0]
 
 
 def logits_of(

@@ -139,7 +139,7 @@ class MethodResult:
         evaluation: its figures, pooled over seeds.
         runs: one entry per seed; empty for a model that was brought along.
         sees: corruptions of the suites of which a relative is in this method's training (never a surprise to it).
-        outcomes: folders beside the result with what happened to each picture, one per run; see `evaluation.run`.
+        outcomes: folders beside the result with what happened to each picture, one per run; see `evaluation.kept`.
         sees_known: whether `sees` follows from the training; False where nobody knows what was in it.
     """
 

@@ -6,45 +6,26 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import torch
 
-from mechaug import spec
 from mechaug.data.pictures import Pictures
 from mechaug.errors import UserError
 from mechaug.evaluation import metrics
+from mechaug.evaluation.kept import Place, read_part, write_part
 from mechaug.evaluation.result import Environment, Evaluation, Measurement, SuiteRecord
-from mechaug.evaluation.suites import KNOWN, TYPES, Outcome, Scores, Subject, Suite, Target, some
+from mechaug.evaluation.suites import Outcome, Scores, Subject, Suite, Target, some
 from mechaug.evaluation.suites.base import Tensors, stack
-from mechaug.files import write_file
 from mechaug.keys import Key
 from mechaug.memory import keep_memory
 from mechaug.version import VERSION
 from mechaug.watch import Silent, Watch
 
-FORMAT: Final = "mechaug outcomes 1"
-
 Outcomes: TypeAlias = Mapping[str, Outcome]
 """What happened to each picture in one run, by suite and part."""
 
 _LOOKED_AT = 256
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where outcomes are kept, and whose they are.
-
-    Attributes:
-        folder: holds <suite>/<part>.safetensors.
-        model: text that identifies the model, such as a digest of its weights.
-        pictures: text that identifies the test pictures, such as `digest`.
-    """
-
-    folder: Path
-    model: str
-    pictures: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +75,7 @@ def measure(
     left: list[tuple[Suite, str]] = []
     for suite in suites:
         for part in suite.parts():
-            kept = _read(place, suite, part)
+            kept = read_part(place, suite, part)
             if kept is None:
                 left.append((suite, part))
             else:
@@ -116,11 +97,11 @@ def measure(
         except ValueError as error:
             raise UserError(f"{suite.title}: {error}") from error
         count.finish()
-        _write(place, suite, part, tensors, time.perf_counter() - started)
+        write_part(place, suite, part, tensors, time.perf_counter() - started)
         found.setdefault(suite.name, {})[part] = tensors
     share.wait()
     for suite, part in others:
-        kept = _read(place, suite, part)
+        kept = read_part(place, suite, part)
         if kept is None:
             raise UserError(f"another process was to measure {part} of {suite.title}, and did not: start all again")
         found.setdefault(suite.name, {})[part] = kept
@@ -147,93 +128,6 @@ class _Whole:
         rest = round(self._expected - self._told)
         if rest > 0:
             self._watch.advance(rest)
-
-
-def kept_suites(place: Place) -> tuple[Suite, ...]:
-    """The suites of which every part lies in a place, for its model and its pictures, in the order of `KNOWN`."""
-    found: dict[str, Suite] = {}
-    for file in sorted(place.folder.glob("*/*.safetensors")):
-        header = _header(file)
-        if not _belongs(header, place):
-            continue
-        suite = spec.loads(header["suite"], TYPES)
-        if all(_read(place, suite, part) is not None for part in suite.parts()):
-            found[suite.name] = suite
-    return tuple(found[name] for name in KNOWN if name in found)
-
-
-def read_outcomes(folder: Path) -> tuple[dict[str, Suite], dict[str, dict[str, Tensors]], str]:
-    """Everything that lies in a folder of outcomes: its suites, their outcomes and the text that names the pictures.
-
-    Raises:
-        UserError: there are no outcomes.
-    """
-    from safetensors.torch import load_file
-
-    suites: dict[str, Suite] = {}
-    found: dict[str, dict[str, Tensors]] = {}
-    pictures = ""
-    for file in sorted(folder.glob("*/*.safetensors")):
-        header = _header(file)
-        if header.get("format") == FORMAT:
-            suites[file.parent.name] = spec.loads(header["suite"], TYPES)
-            found.setdefault(file.parent.name, {})[file.stem] = load_file(str(file))
-            pictures = header["pictures"]
-    if not found:
-        raise UserError(f"there are no outcomes in {folder}: they lie beside the result that was measured with them")
-    return suites, found, pictures
-
-
-def seconds_of(place: Place, suites: Sequence[Suite]) -> float:
-    """How long the parts of some suites took together."""
-    files = (place.folder / suite.name / f"{part}.safetensors" for suite in suites for part in suite.parts())
-    return sum(float(_header(file).get("seconds", "0")) for file in files if file.is_file())
-
-
-def _write(place: Place, suite: Suite, part: str, tensors: Tensors, seconds: float) -> None:
-    from safetensors.torch import save_file
-
-    header = {
-        "format": FORMAT, "suite": spec.dumps(suite), "model": place.model, "pictures": place.pictures,
-        "seconds": repr(seconds), "version": VERSION,
-    }  # fmt: skip
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path = place.folder / suite.name / f"{part}.safetensors"
-    try:
-        write_file(path, lambda temporary: save_file(whole, str(temporary), metadata=header))
-    except OSError:
-        raise
-    except Exception as error:
-        # safetensors wraps the system's errors (a full disk, a read-only folder) in one of its own.
-        raise OSError(f"cannot write {path}: {error}") from error
-
-
-def _read(place: Place, suite: Suite, part: str) -> Tensors | None:
-    """A part that was kept; None where there is none of this suite with these settings."""
-    from safetensors.torch import load_file
-
-    file = place.folder / suite.name / f"{part}.safetensors"
-    header = _header(file)
-    if not _belongs(header, place) or header["suite"] != spec.dumps(suite):
-        return None
-    return load_file(str(file))
-
-
-def _belongs(header: Mapping[str, str], place: Place) -> bool:
-    mine = {"format": FORMAT, "model": place.model, "pictures": place.pictures, "version": VERSION}
-    return all(header.get(name) == text for name, text in mine.items())
-
-
-def _header(file: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    if not file.is_file():
-        return {}
-    try:
-        with safe_open(str(file), framework="pt") as opened:
-            return opened.metadata() or {}
-    except SafetensorError:
-        return {}  # damaged: measured again
 
 
 def digest(pictures: Pictures) -> str:

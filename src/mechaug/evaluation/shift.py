@@ -13,7 +13,7 @@ from mechaug.data.pictures import Pictures, choose
 from mechaug.data.shifted import domains_in
 from mechaug.data.sources import load
 from mechaug.errors import UserError
-from mechaug.evaluation.classes import place_classes
+from mechaug.evaluation.classes import by_number, place_classes
 from mechaug.keys import Key
 from mechaug.types import Bytes
 
@@ -67,6 +67,8 @@ def load_shifted(source: str, outputs: Sequence[str], like: Pictures, most: int,
     if most < len(labels):
         rows = choose(labels, max(most, len(data.classes)), Key(0).fold("some shifted pictures").at(data.test.index))
     title = data.name if source.startswith(("set:", "domains:", "cifar10.1:")) else source
+    if by_number(outputs, data.classes):
+        title += " (classes by number)"
     if skipped := max(data.test_total - len(data.test), 0):
         title += f" ({skipped} unreadable skipped)"
     return Shifted(title, data.test.pixels[rows], labels[rows])

@@ -8,7 +8,7 @@ import torch
 
 from mechaug.evaluation import metrics
 from mechaug.evaluation.attacks import Attack, attack_all
-from mechaug.evaluation.attacks_auto import auto_attack, randomised, standard
+from mechaug.evaluation.attacks_auto import Doubt, auto_attack, cautions, randomised, standard
 from mechaug.evaluation.attacks_pgd import Pgd
 from mechaug.evaluation.result import Figure
 from mechaug.evaluation.suites.base import Advance, Outcome, Scores, Subject, Suite, Target, Tensors, Told, some, stack
@@ -16,6 +16,9 @@ from mechaug.keys import Key
 
 PIXEL_ATTACKS: Final = ("pgd", "autoattack", "autoattack-rand")
 """The suites that this file holds, by name."""
+
+_OF_GRADIENTS: Final[tuple[Doubt, ...]] = ("random", "no gradient")
+"""What to doubt where PGD alone was run: the other doubts are of AutoAttack's own attacks."""
 
 _TITLES: Final = {"autoattack": "AutoAttack", "autoattack-rand": "AutoAttack for randomised models"}
 
@@ -90,30 +93,32 @@ class Attacked(Suite):
         arguments = (subject.model, chosen.pixels, chosen.labels, chosen.index, Key(subject.seed).fold("attack"))
         options = {"device": subject.device, "batch_size": subject.batch_size}
         if self.attack == "pgd":
+            doubts = cautions(subject.model, chosen.pixels, chosen.labels, **options)
+            doubts = [one for one in doubts if one.doubt in _OF_GRADIENTS]
             attacked = attack_all(*arguments, attacks, watch=watch, **options)
-            return {"broken_by": attacked.broken_by}
-        found = auto_attack(*arguments, attacks, watch=watch, **options)
-        doubts = "\n".join(caution.sentence for caution in found.cautions).encode()
-        return {
-            "broken_by": found.attacked.broken_by,
-            "cautions": torch.tensor(list(doubts), dtype=torch.uint8),
-        }
+        else:
+            found = auto_attack(*arguments, attacks, watch=watch, **options)
+            attacked, doubts = found.attacked, found.cautions
+        text = "\n".join(one.sentence for one in doubts).encode()
+        return {"broken_by": attacked.broken_by, "cautions": torch.tensor(list(text), dtype=torch.uint8)}
 
     def score(self, outcomes: Sequence[Outcome], target: Target, key: Key) -> Scores:  # noqa: ARG002
         """The accuracy under all of them, and after each."""
         broken_by = stack(outcomes, "all", "broken_by")
         key = key.fold("attacked")
         headline = metrics.accuracy(broken_by == -1, key)
+        # PGD of earlier versions left none.
+        kept = [outcome["all"].get("cautions", torch.zeros(0)) for outcome in outcomes]
+        texts = [bytes(one.tolist()).decode() for one in kept]
+        doubts = dict.fromkeys(f"{self.title}: {line}" for text in texts for line in text.splitlines())
         if self.attack == "pgd":
-            return Scores(headline=headline)
+            return Scores(cautions=tuple(doubts), headline=headline)
         figures = [
             Figure(self.name, "", "accuracy on the same pictures, clean", metrics.accuracy(broken_by != -2, key))
         ]
         for place, attack in enumerate(self._attacks()):
             left = (broken_by == -1) | (broken_by > place)
             figures.append(Figure(self.name, "", f"accuracy after {attack.name}", metrics.accuracy(left, key)))
-        texts = [bytes(outcome["all"]["cautions"].tolist()).decode() for outcome in outcomes]
-        doubts = dict.fromkeys(f"{self.title}: {line}" for text in texts for line in text.splitlines())
         return Scores(figures=tuple(figures), cautions=tuple(doubts), headline=headline)
 
     def _attacks(self) -> tuple[Attack, ...]:

@@ -18,7 +18,7 @@ from mechaug.evaluation.corruptions import (
     load_frost,
     profile_of,
 )  # fmt: skip
-from mechaug.evaluation.fairness import NO_GROUP, by_group, worst_cell
+from mechaug.evaluation.fairness import BY_GROUP, NO_GROUP, WORST_GROUP, by_group, worst_cell
 from mechaug.evaluation.result import Cell, Figure
 from mechaug.evaluation.suites.base import (
     Advance,
@@ -174,10 +174,10 @@ class Corrupted(Suite):
         worst = worst_cell(under.float().mean(2), groups, names, self.corruptions, key.fold("worst cell"))
         condition = worst.condition.replace("_", " ")
         return [
-            Figure(self.family, "By group", "gap between groups", found.gap, better="lower"),
-            *(Figure(self.family, "By group", group.name, group.accuracy) for group in found.groups),
+            Figure(self.family, BY_GROUP, "gap between groups", found.gap, better="lower"),
+            *(Figure(self.family, BY_GROUP, group.name, group.accuracy) for group in found.groups),
             Figure(
-                self.family, "By group", f"worst group and corruption: {worst.group} under {condition}", worst.accuracy
+                self.family, BY_GROUP, f"{WORST_GROUP} and corruption: {worst.group} under {condition}", worst.accuracy
             ),
         ]
 

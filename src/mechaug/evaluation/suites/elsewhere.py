@@ -1,5 +1,6 @@
 """Other pictures: shifted sets of the same classes, and pictures of none of them."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -13,6 +14,7 @@ from mechaug.evaluation.result import Figure
 from mechaug.evaluation.shift import Shifted, load_other, load_shifted, sets_of
 from mechaug.evaluation.suites.base import Advance, Outcome, Scores, Subject, Suite, Target, Tensors, on_device, stack
 from mechaug.keys import Key
+from mechaug.types import Bytes
 
 _SCORES: tuple[tuple[Score, str], ...] = (("max softmax", "softmax_strangeness"), ("energy", "energy_strangeness"))
 
@@ -68,7 +70,7 @@ class Shift(Suite):
         advance(self.passes(part, target), f"shift: {found.title}")
         return {
             "right": torch.cat(among_all), "right_among_own": torch.cat(among_own), "labels": found.labels,
-            "title": torch.tensor(list(found.title.encode()), dtype=torch.uint8),
+            "title": torch.tensor(list(found.title.encode()), dtype=torch.uint8), "digest": _digest(found.pixels),
         }  # fmt: skip
 
     def score(self, outcomes: Sequence[Outcome], target: Target, key: Key) -> Scores:
@@ -100,6 +102,11 @@ class Shift(Suite):
             lambda: load_shifted(source, target.outputs, target.pictures, self.pictures, skip_bad=self.skip_bad),
             lambda found: found.pixels.numel(),
         )
+
+
+def _digest(pixels: Bytes) -> torch.Tensor:
+    """By which two results are known to be on the same shifted pictures."""
+    return torch.tensor(list(hashlib.blake2b(pixels.numpy().tobytes(), digest_size=12).digest()), dtype=torch.uint8)
 
 
 @final
