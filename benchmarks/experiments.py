@@ -141,9 +141,15 @@ def page(folder: Path) -> str:
             seconds = sum(one["train_seconds"] for one in own) / len(own)
             lines.append(
                 f"| {own[0]['arm']} | {len(own)} | {_figure(own, 'clean')} | {_figure(own, 'c')} | "
-                f"{_figure(own, 'c_bar')} | {seconds:.0f} | {own[0]['what']} |"
+                f"{_figure(own, 'c_bar')} | {seconds:.0f} | {_what(own[0])} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def _what(record: dict[str, Any]) -> str:
+    """What an arm is, in the words of now where it still exists."""
+    known = ARMS.get(record["arm"])
+    return record["what"] if known is None else known.description
 
 
 def _mean(runs: list[dict[str, Any]], name: str) -> float:
