@@ -28,7 +28,7 @@ def main() -> None:
     found = contrasts(result, options.study, whole=options.method, rivals=rivals)
     out = RESULTS / f"longer-{options.name}" / "result.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_result(out, replace(result, contrasts=found, gallery=()))
+    write_result(replace(result, contrasts=found, gallery=()), out)
     print(f"written: {out}")
 
 

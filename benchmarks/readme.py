@@ -141,8 +141,10 @@ def honest_studies() -> dict[str, Result]:
     found = {}
     for folder in sorted(RESULT.parents[1].glob("honest-*")):
         for place, cost in (("epochs", "epochs"), ("time", "time")):
-            if (folder / place / "result.json").is_file():
-                result = read_result(folder / place / "result.json")
+            if not (folder / place / "result.json").is_file():
+                continue
+            result = read_result(folder / place / "result.json")
+            if result.contrasts[0].first == METHOD:
                 found[f"{result.data.name}, {cost}"] = result
     for folder in sorted(RESULT.parents[1].glob("longer-*")):
         result = read_result(folder / "result.json")
@@ -167,6 +169,7 @@ def draw_picture() -> None:
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
 
+METHOD = "Mechanistic"
 RIVAL = "AugMix + JSD"
 LEFT_OUT = "all left out, each by its own arm"
 QUESTIONS = ("all mechanisms", "one family of mechanisms left out")

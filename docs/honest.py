@@ -40,7 +40,7 @@ def study(result: Result, how: str) -> str:
     """One study: who was right how often, then every comparison under corruption."""
     data = result.data
     lines = [
-        f"\n## {data.name}, {how}\n",
+        f"\n## {result.contrasts[0].first} on {data.name}, {how}\n",
         f"The net `{result.net}`, {data.train_size:,} training pictures of {data.width}×{data.height}, "
         f"{len(result.seeds)} seeds, on {result.environment.device}. Made by `{result.command}`.\n",
         "| trained with | C | clean | attacked | training, s |",
