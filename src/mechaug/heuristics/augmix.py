@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from mechaug.heuristics import ops
@@ -174,7 +174,7 @@ class AugMix(Heuristic[AugMixParameters]):
         return ops.to_picture(levels, x).view(len(x), self.width, *x.shape[1:])
 
 
-def _chains(x: Image, params: AugMixParameters) -> ops.Levels:
+def _chains(x: Image, params: AugMixParameters) -> UInt8[Tensor, "chains c h w"]:
     """One row per chain, those of a picture one after another."""
     levels = ops.to_levels(x).repeat_interleave(params.weights.shape[1], dim=0)
     apply_everyday(levels, _NAMES, *(part.flatten(0, 1) for part in (params.operation, params.level, params.sign)))
@@ -220,7 +220,9 @@ def apply_everyday(
     run(levels, operation, len(names), act)
 
 
-def _magnitude(name: str, level: PerImage, sign: PerImage, height: int, width: int) -> PerImage:
+def _magnitude(
+    name: str, level: Float[Tensor, "*b"], sign: Float[Tensor, "*b"], height: int, width: int
+) -> Float[Tensor, "*b"]:
     """What an operation is given for a level, in float64; where the published code makes it whole, so does this."""
     level, sign = level.double(), sign.double()
     match name:

@@ -1,23 +1,24 @@
 """Chains of operations that differ from picture to picture, run together: the rows of a batch grouped by operation."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Num
 from torch import Tensor
 
-from mechaug.types import Image
+Pixels: TypeAlias = Num[Tensor, "b c h w"]
+"""Pictures in [0, 1], or their grey levels."""
 
 NOTHING: Final = -1
 """The code of a step that a chain does not take."""
 
 
 def run(
-    pictures: Image,
+    pictures: Pixels,
     operation: Int64[Tensor, "b steps"],
     count: int,
-    act: Callable[[int, Image, Int64[Tensor, "n"], int], Image],
+    act: Callable[[int, Pixels, Int64[Tensor, "n"], int], Pixels],
 ) -> None:
     """Apply a chain to each picture, in place: at each step each operation once, to the rows that chose it.
 
