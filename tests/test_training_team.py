@@ -114,6 +114,12 @@ def test_a_batch_is_shared_evenly_or_not_at_all() -> None:
         assert team == ALONE and team.leads and device == "cpu"
 
 
+def descendants(process: int) -> list[int]:
+    """A process and all that it started: torchrun gives its own groups, and left alive they hold the folder."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
+    return [process, *(one for child in children for one in descendants(int(child)))]
+
+
 def test_the_command_under_torchrun_stops_and_goes_on(tmp_path: Path) -> None:
     command = torchrun(
         "-m", "mechaug.cli", "train", "--data", "signs", "--train-size", "600", "--method", "augmix-jsd", "--epochs",
@@ -126,7 +132,8 @@ def test_the_command_under_torchrun_stops_and_goes_on(tmp_path: Path) -> None:
     deadline = time.monotonic() + 90
     while not (tmp_path / "run" / "checkpoint.safetensors").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(begun.pid, signal.SIGKILL)
+    for process in descendants(begun.pid):
+        os.kill(process, signal.SIGKILL)
     begun.wait()
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
     assert not (tmp_path / "run" / "model.safetensors").exists(), "it was too quick to be killed"
