@@ -39,6 +39,12 @@ def _mostly_unseen(seen: float, noisy: float, front: float = 0.0, *in_front: m.M
     return m.Chain(mixture(one), m.Maybe[Any](NOISE, noisy))
 
 
+def _on_all(weight: float) -> Objective:
+    """Cross-entropy on the clean picture and both views, beside their consistency."""
+    return CrossEntropy("all") + weight * JSD(views=2)
+
+
+_REFLECTIONS: Final = _mostly_unseen(0.2, 0.2, 0.2, m.Reflection())
 _CHAIN: Final = m.Chain(*(m.Maybe[Any](part, 0.2) for part in ALL))
 _MIX: Final = mixture(*ALL)
 _BAND: Final = m.Maybe[Any](m.BandDropout(), 0.25)
@@ -68,42 +74,42 @@ _ARMS = (
     _arm("exposures-ce", "exposures-jsd's pictures with cross-entropy on the clean picture and one view", exposures(),
          CrossEntropy("all")),
     _arm("exposures-ce-jsd", "exposures-jsd with cross-entropy on the views too", exposures(),
-         CrossEntropy("all") + 12 * JSD(views=2)),
+         _on_all(12)),
     _arm("exposures-ce-jsd-4", "exposures-jsd with cross-entropy on the views too and JSD 4", exposures(),
-         CrossEntropy("all") + 4 * JSD(views=2)),
+         _on_all(4)),
     _arm("augmix-ce-jsd", "AugMix with cross-entropy on the views too", h.AugMix(),
-         CrossEntropy("all") + 12 * JSD(views=2)),
+         _on_all(12)),
     _arm("stages-jsd", "exposures-jsd, drawn by stage, with occlusion, drops and dirt on the lens", _by_stage(1)),
     _arm("stages-geometry-jsd", "stages-jsd with geometry five times as often as each other stage", _by_stage(5)),
     _arm("stages-geometry-ce-jsd", "stages-geometry-jsd with cross-entropy on the views too", _by_stage(5),
-         CrossEntropy("all") + 12 * JSD(views=2)),
+         _on_all(12)),
     _arm("mostly-unseen-jsd", "exposures-jsd with relatives of C in a fifth of the steps and noise on a fifth",
          _mostly_unseen(0.2, 0.2)),
     _arm("mostly-unseen-jsd-4", "mostly-unseen-jsd with JSD 4", _mostly_unseen(0.2, 0.2),
          CrossEntropy() + 4 * JSD(views=2)),
-    _arm("reflections-jsd-4", "reflections-jsd with JSD 4", _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()),
+    _arm("reflections-jsd-4", "reflections-jsd with JSD 4", _REFLECTIONS,
          CrossEntropy() + 4 * JSD(views=2)),
     _arm("reflections-ce-jsd-4", "reflections-jsd-4 with cross-entropy on the views too: what became `mechanistic`",
-         _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()), CrossEntropy("all") + 4 * JSD(views=2)),
+         _REFLECTIONS, _on_all(4)),
     _arm("reflections-ce-jsd-2", "reflections-ce-jsd-4 with JSD 2",
-         _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()), CrossEntropy("all") + 2 * JSD(views=2)),
+         _REFLECTIONS, _on_all(2)),
     _arm("reflections-third-ce-jsd-2", "reflections-ce-jsd-2 with relatives of C in a third of the steps",
-         _mostly_unseen(0.35, 0.2, 0.2, m.Reflection()), CrossEntropy("all") + 2 * JSD(views=2)),
+         _mostly_unseen(0.35, 0.2, 0.2, m.Reflection()), _on_all(2)),
     _arm("reflections-noisy-ce-jsd-2", "reflections-third-ce-jsd-2 with noise on a third of the pictures",
-         _mostly_unseen(0.35, 0.35, 0.2, m.Reflection()), CrossEntropy("all") + 2 * JSD(views=2)),
+         _mostly_unseen(0.35, 0.35, 0.2, m.Reflection()), _on_all(2)),
     _arm("reflections-ce-jsd-1", "reflections-ce-jsd-4 with JSD 1",
-         _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()), CrossEntropy("all") + 1 * JSD(views=2)),
+         _REFLECTIONS, _on_all(1)),
     _arm("reflections-ce", "reflections-jsd with cross-entropy alone, on the clean picture and one view",
-         _mostly_unseen(0.2, 0.2, 0.2, m.Reflection()), CrossEntropy("all")),
+         _REFLECTIONS, CrossEntropy("all")),
     _arm("augmix-ce-jsd-4", "AugMix with cross-entropy on the views too, JSD 4", h.AugMix(),
-         CrossEntropy("all") + 4 * JSD(views=2)),
+         _on_all(4)),
     _arm("mostly-unseen-quiet-jsd", "mostly-unseen-jsd without the noise", _mostly_unseen(0.2, 0.0)),
     _arm("mostly-unseen-third-jsd", "mostly-unseen-jsd with relatives of C in a third of the steps",
          _mostly_unseen(0.35, 0.2)),
     _arm("mostly-unseen-tenth-jsd", "mostly-unseen-jsd with relatives of C, and noise, in a tenth each",
          _mostly_unseen(0.1, 0.1)),
     _arm("reflections-jsd", "mostly-unseen-jsd with reflections in a fifth of the steps",
-         _mostly_unseen(0.2, 0.2, 0.2, m.Reflection())),
+         _REFLECTIONS),
     _arm("veils-jsd", "mostly-unseen-jsd with haze, reflections or glare in a fifth of the steps",
          _mostly_unseen(0.2, 0.2, 0.2, *_VEILS)),
     _arm("veils-third-jsd", "veils-jsd with other relatives of C in a third of the steps, and veils in a quarter",
@@ -115,7 +121,7 @@ _ARMS = (
     _arm("mix-unseen-front-jsd", "mix-unseen-jsd with occlusion, drops and dirt on the lens, and seen aslant",
          mixture(*UNRELATED, *_IN_FRONT, m.Perspective())),
     _arm("mix-unseen-ce-jsd", "mix-unseen-jsd with cross-entropy on the views too", mixture(*UNRELATED),
-         CrossEntropy("all") + 12 * JSD(views=2)),
+         _on_all(12)),
     _arm("mix-unseen-jsd", "mix-jsd with nothing that has a relative in C", mixture(*UNRELATED)),
     _arm("mix-worst", "cross-entropy on the clean picture and on the worst of three draws of mix-jsd's chain",
          WorstCase(_MIX, steps=0, draws=3), CrossEntropy("all")),

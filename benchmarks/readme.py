@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mechaug.evaluation.contrasts import ALL, LEFT_OUT, TOGETHER
 from mechaug.evaluation.result import Measurement, Result, read_result
 from mechaug.reports.findings import findings
 
@@ -74,10 +75,12 @@ def honest(studies: Mapping[str, Result]) -> str:
         "|---|--:|--:|--:|--:|---|",
     ]
     for name, result in studies.items():
-        found = {(one.measured, one.second): one.difference for one in result.contrasts if one.question in QUESTIONS}
+        found = {
+            (one.measured, one.second): one.difference for one in result.contrasts if one.question in (ALL, LEFT_OUT)
+        }
         cells = [
             "–" if gain is None else f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-            for gain in (found.get((measured, RIVAL)) for measured in ("c", "c-bar", "clean", LEFT_OUT))
+            for gain in (found.get((measured, RIVAL)) for measured in ("c", "c-bar", "clean", TOGETHER))
         ]
         nearest = min((gain.value, second) for (measured, second), gain in found.items() if measured == "c")
         lines.append(f"| {name} | {' | '.join(cells)} | {nearest[1]}, {100 * nearest[0]:+.1f} |")
@@ -140,12 +143,10 @@ def honest_studies() -> dict[str, Result]:
     """The committed studies of the honest protocol, by pictures and cost."""
     found = {}
     for folder in sorted(RESULT.parents[1].glob("honest-*")):
-        for place, cost in (("epochs", "epochs"), ("time", "time")):
-            if not (folder / place / "result.json").is_file():
-                continue
-            result = read_result(folder / place / "result.json")
+        for path in sorted(folder.glob("*/result.json")):
+            result = read_result(path)
             if result.contrasts[0].first == METHOD:
-                found[f"{result.data.name}, {cost}"] = result
+                found[f"{result.data.name}, {path.parent.name}"] = result
     for folder in sorted(RESULT.parents[1].glob("longer-*")):
         result = read_result(folder / "result.json")
         found[f"{result.data.name}, longer, epochs"] = result
@@ -171,8 +172,6 @@ def draw_picture() -> None:
 
 METHOD = "Mechanistic"
 RIVAL = "AugMix + JSD"
-LEFT_OUT = "all left out, each by its own arm"
-QUESTIONS = ("all mechanisms", "one family of mechanisms left out")
 
 SHOWN_FIGURES = frozenset({("c", "Scores"), ("c-bar", "Scores"), ("stability", "")})
 """The suites and headings whose figures the README shows of a model that was brought along."""

@@ -4,8 +4,12 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -57,6 +61,24 @@ def _sync_folder(folder: Path) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """`write_file` for bytes."""
     write_file(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", header: dict[str, str]) -> None:
+    """`write_file` for tensors by name, on any device, as safetensors with a header.
+
+    Raises:
+        OSError: as `write_file`.
+    """
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        write_file(path, lambda temporary: save_file(whole, str(temporary), metadata=header))
+    except OSError:
+        raise
+    except Exception as error:
+        # safetensors wraps the system's errors (a full disk, a read-only folder) in one of its own.
+        raise OSError(f"cannot write {path}: {error}") from error
 
 
 def write_text(path: Path, content: str) -> None:

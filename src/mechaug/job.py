@@ -17,25 +17,9 @@ from mechaug.evaluation.classes import matching, output_names, relabel
 from mechaug.evaluation.fairness import groups_at
 from mechaug.evaluation.kept import Place, kept_suites
 from mechaug.evaluation.merging import check_answers, merged, merged_command
-from mechaug.evaluation.models import (
-    Loaded,
-    check_shape,
-    fingerprint,
-    is_torchscript,
-    load_model,
-    load_weights,
-    look,
-)
+from mechaug.evaluation.models import Loaded, check_shape, fingerprint, is_torchscript, load_model, load_weights, look
 from mechaug.evaluation.predict import batch_size_for
-from mechaug.evaluation.result import (
-    SCHEMA_VERSION,
-    DataRecord,
-    MethodResult,
-    Overlap,
-    Picture,
-    Result,
-    write_result,
-)
+from mechaug.evaluation.result import SCHEMA_VERSION, DataRecord, MethodResult, Overlap, Picture, Result, write_result
 from mechaug.evaluation.run import Share, describe, digest, environment, measure, pool
 from mechaug.evaluation.suites import Subject, Suite, Target
 from mechaug.evaluation.suites.corrupted import Corrupted

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 
-from mechaug.evaluation.predict import ask, check_batch_size, check_labels, evaluating, stored_rows
+from mechaug.evaluation.predict import AT_ONCE, ask, check_batch_size, check_labels, evaluating, stored_rows
 from mechaug.keys import Key
 from mechaug.types import Bytes, Image, Labels, Logits, PerImage
 from mechaug.watch import Silent, Watch
@@ -101,7 +101,7 @@ def attack_all(
     attacks: Sequence[Attack],
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
     watch: Watch | None = None,
 ) -> Attacked:
     """Attack stored pictures by several attacks in a row, each on what the ones before left right.

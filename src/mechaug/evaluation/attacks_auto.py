@@ -19,7 +19,7 @@ from mechaug.evaluation.attacks_apgd import Apgd, TargetedApgd
 from mechaug.evaluation.attacks_fab import TargetedFab
 from mechaug.evaluation.attacks_pgd import cross_entropy_gain
 from mechaug.evaluation.attacks_square import Square
-from mechaug.evaluation.predict import are_probabilities, ask, check_labels, evaluating, stored_rows
+from mechaug.evaluation.predict import AT_ONCE, are_probabilities, ask, check_labels, evaluating, stored_rows
 from mechaug.keys import Key
 from mechaug.types import Bytes, Labels
 from mechaug.watch import Watch
@@ -99,7 +99,7 @@ def auto_attack(
     attacks: Sequence[Attack] | None = None,
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
     watch: Watch | None = None,
 ) -> AutoAttacked:
     """The standard version on stored pictures, with its cautions.
@@ -132,7 +132,7 @@ def cautions(
     labels: Labels,
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
 ) -> tuple[Caution, ...]:
     """What a few looks at a model say against attacking it by gradients, from one batch of pictures.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from mechaug.errors import UserError
 from mechaug.evaluation.bootstrap import Outcomes, checked_outcomes, group_means, interval, resample
 from mechaug.evaluation.metrics import accuracy
-from mechaug.evaluation.result import Measurement
+from mechaug.evaluation.result import Figure, Measurement
 from mechaug.keys import Key
 
 NO_GROUP = -1
@@ -86,6 +86,14 @@ def by_group(correct: Outcomes, groups: Int64[Tensor, "n"], names: Sequence[str]
     samples = resample(key.fold("gap"), len(outcomes), len(places), per_group)
     gap = interval(float(means.max() - means.min()), samples.amax(0) - samples.amin(0), len(places), centred=True)
     return Fairness(found, found[int(means.argmax())].name, found[int(means.argmin())].name, gap)
+
+
+def group_figures(suite: str, found: Fairness) -> list[Figure]:
+    """What a suite shows of the groups of a column: the gap between them, then each."""
+    return [
+        Figure(suite, BY_GROUP, "gap between groups", found.gap, better="lower"),
+        *(Figure(suite, BY_GROUP, group.name, group.accuracy) for group in found.groups),
+    ]
 
 
 def worst_cell(

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from mechaug.evaluation.predict import check_labels, logits_of
+from mechaug.evaluation.predict import AT_ONCE, check_labels, logits_of
 from mechaug.keys import Key
 from mechaug.types import Bytes, Image
 from mechaug.watch import Silent, Watch
@@ -84,7 +84,7 @@ def heat_map(
     side: int | None = None,
     norm: float | None = None,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
     watch: Watch | None = None,
 ) -> HeatMap:
     """The heat map of Yin et al. (2019): errors on clip(x + r · norm · U_{ij}), with r = ±1 for each channel.
@@ -175,7 +175,7 @@ def band_curve(
     *,
     width: float = 0.1,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
 ) -> Bool[Tensor, "radii b"]:
     """Which pictures are right when only a band of their frequencies is left, radius by radius.
 
@@ -245,7 +245,7 @@ def swap(
     key: Key,
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
 ) -> Swap:
     """Each picture's phases with the amplitudes of a picture of another class.
 

@@ -9,7 +9,7 @@ from mechaug import spec
 from mechaug.errors import UserError
 from mechaug.evaluation.suites import KNOWN, TYPES, Suite
 from mechaug.evaluation.suites.base import Tensors
-from mechaug.files import write_file
+from mechaug.files import write_tensors
 from mechaug.version import VERSION
 
 FORMAT: Final = "mechaug outcomes 1"
@@ -92,21 +92,11 @@ def seconds_of(place: Place, suites: Sequence[Suite]) -> float:
 
 def write_part(place: Place, suite: Suite, part: str, tensors: Tensors, seconds: float) -> None:
     """Keep what a part of a suite left, with the settings, the model and the pictures that it is of."""
-    from safetensors.torch import save_file
-
     header = {
         "format": FORMAT, "suite": spec.dumps(suite), "model": place.model, "pictures": place.pictures,
         "seconds": repr(seconds), "version": VERSION,
     }  # fmt: skip
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path = place.folder / suite.name / f"{part}.safetensors"
-    try:
-        write_file(path, lambda temporary: save_file(whole, str(temporary), metadata=header))
-    except OSError:
-        raise
-    except Exception as error:
-        # safetensors wraps the system's errors (a full disk, a read-only folder) in one of its own.
-        raise OSError(f"cannot write {path}: {error}") from error
+    write_tensors(place.folder / suite.name / f"{part}.safetensors", tensors, header)
 
 
 def read_part(place: Place, suite: Suite, part: str) -> Tensors | None:

@@ -100,7 +100,7 @@ def logits_of(
     pictures: Bytes,
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
     classes: int | None = None,
     change: Callable[[Image, Tensor], Image] | None = None,
 ) -> Float[Tensor, "n k"]:

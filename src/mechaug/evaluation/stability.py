@@ -18,7 +18,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mechaug.evaluation.corruptions import corrupt
-from mechaug.evaluation.predict import ask, check_batch_size, evaluating, stored_rows
+from mechaug.evaluation.predict import AT_ONCE, ask, check_batch_size, evaluating, stored_rows
 from mechaug.keys import Key
 from mechaug.mechanisms import Exposure, LensDirt, Mechanism, MotionBlur, Perspective, Snow, Viewpoint
 from mechaug.types import Bytes, Image, Logits, PerImage
@@ -190,7 +190,7 @@ def stability(
     sequence: Sequence,
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 256,
+    batch_size: int = AT_ONCE,
 ) -> Stability:
     """How often a model changes its answer along one sequence of each picture, right or wrong.
 

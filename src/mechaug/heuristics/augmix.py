@@ -207,15 +207,16 @@ def apply_everyday(
     """
     height, width = levels.shape[2:]
 
-    # Shifts of no pixel and turns of no degree are common at the usual severity.
+    magnitude = level.double()
     for code, name in enumerate(names):
+        chosen, given = operation == code, _magnitude(name, level, sign, height, width)
+        magnitude = torch.where(chosen, given, magnitude)
+        # Shifts of no pixel and turns of no degree are common at the usual severity.
         if name in _MAY_DO_NOTHING:
-            idle = (operation == code) & (_magnitude(name, level, sign, height, width) == 0)
-            operation = operation.masked_fill(idle, NOTHING)
+            operation = operation.masked_fill(chosen & (given == 0), NOTHING)
 
     def act(code: int, some: ops.Levels, rows: Int64[Tensor, "n"], step: int) -> ops.Levels:
-        name = names[code]
-        return _STEPS[name](some, _magnitude(name, level[rows, step], sign[rows, step], height, width))
+        return _STEPS[names[code]](some, magnitude[rows, step])
 
     run(levels, operation, len(names), act)
 

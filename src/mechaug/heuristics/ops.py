@@ -1,15 +1,15 @@
 """Operations on stored pictures, equal to Pillow's, for a whole batch with one magnitude per image.
 
 They are what the published policies are made of: the look-up tables of Pillow's `ImageOps` and its affine transforms;
-`enhance` holds the rest. Each works on the 256 grey levels. The tables are equal to
-Pillow's and so is what is looked up at the nearest pixel; what is interpolated is equal to one grey level, almost
-always to none. Because the results are whole grey levels, no gradient reaches the picture or the magnitude.
+`enhance` holds the rest. Each works on the 256 grey levels. The tables are equal to Pillow's and so is what is looked
+up at the nearest pixel; what is interpolated is equal to one grey level, almost always to none. Because the results are
+whole grey levels, no gradient reaches the picture or the magnitude.
 """
 
 import functools
 import math
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final, overload
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -161,13 +161,13 @@ def translate_y(levels: Levels, pixels: PerImage) -> Levels:
 @Operation
 def shift_x(levels: Levels, pixels: PerImage) -> Levels:
     """Move to the left by whole pixels: `translate_x` without interpolation, black outside."""
-    return _shifted(levels, pixels, 3)
+    return moved(levels, pixels, 0, 2, "nearest")
 
 
 @Operation
 def shift_y(levels: Levels, pixels: PerImage) -> Levels:
     """Move up by whole pixels: `translate_y` without interpolation, black outside."""
-    return _shifted(levels, pixels, 2)
+    return moved(levels, pixels, 1, 2, "nearest")
 
 
 def turned(levels: Levels, degrees: PerImage, resampling: Resampling) -> Levels:
@@ -246,7 +246,7 @@ def _shifted(levels: Levels, pixels: PerImage, axis: int) -> Levels:
     """`_nearest` for a shift alone, to the left along axis 3 or up along axis 2: pictures move in memory as a whole."""
     width, size = levels.shape[3], levels.shape[axis]
     # Where in the picture the first pixel looks: the whole part of its centre's place.
-    offset = (((pixels.double() + 0.5) * _ONE + 0.5).floor().long() >> 16).clamp_(-size, size)
+    offset = (_fixed(pixels.double() + 0.5) >> 16).clamp_(-size, size)
     unit = width if axis == 2 else 1
     # On a CPU the margin is as wide as the widest shift; on a GPU one would have to wait for that number.
     margin = unit * (size if levels.is_cuda or not len(levels) else int(offset.abs().max()))
@@ -259,7 +259,12 @@ def _shifted(levels: Levels, pixels: PerImage, axis: int) -> Levels:
     return moved.mul_(inside[:, None, None] if axis == 3 else inside[:, None, :, None])
 
 
+@overload
+def _fixed(value: Tensor) -> Tensor: ...
+@overload
+def _fixed(value: float) -> int: ...
 def _fixed(value: Tensor | float) -> Tensor | int:
+    """A place in Pillow's whole steps, rounded."""
     scaled = value * _ONE + 0.5
     return scaled.floor().long() if isinstance(scaled, Tensor) else math.floor(scaled)
 

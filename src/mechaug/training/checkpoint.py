@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mechaug.errors import UserError
-from mechaug.files import write_file
+from mechaug.files import write_tensors
 
 FORMAT = "mechaug checkpoint 1"
 MODEL_FORMAT = "mechaug model 1"
@@ -52,7 +52,7 @@ def save_checkpoint(
         "seconds": repr(progress.seconds),
         "config": progress.config,
     }
-    _save(path, tensors, header)
+    write_tensors(path, tensors, header)
 
 
 def load_checkpoint(
@@ -89,7 +89,7 @@ def load_checkpoint(
 
 def save_good(path: Path, state: Mapping[str, Tensor], step: int, config: str) -> None:
     """Write the last state that a guard found good: whole or not at all."""
-    _save(path, state, {"format": FORMAT, "step": str(step), "config": config})
+    write_tensors(path, state, {"format": FORMAT, "step": str(step), "config": config})
 
 
 def load_good(path: Path, config: str) -> tuple[dict[str, Tensor], int] | None:
@@ -121,7 +121,7 @@ def save_model(path: Path, state: Mapping[str, Tensor], card: ModelCard) -> None
         "mean": json.dumps(card.channels_mean),
         "std": json.dumps(card.channels_std),
     }
-    _save(path, state, header)
+    write_tensors(path, state, header)
 
 
 def load_model(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
@@ -165,19 +165,6 @@ def start_from(net: nn.Module, place: Path, card: ModelCard) -> None:
 
 def _optimised(optimiser: torch.optim.SGD) -> list[Tensor]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
-
-
-def _save(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:
-    from safetensors.torch import save_file
-
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    try:
-        write_file(path, lambda temporary: save_file(whole, str(temporary), metadata=header))
-    except OSError:
-        raise
-    except Exception as error:
-        # safetensors wraps the system's errors (a full disk, a read-only folder) in one of its own.
-        raise OSError(f"cannot write {path}: {error}") from error
 
 
 def _load(path: Path | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -9,7 +9,7 @@ import torch
 
 from mechaug.evaluation import metrics
 from mechaug.evaluation.calibration import brier_scores, log_losses
-from mechaug.evaluation.fairness import BY_GROUP, by_group
+from mechaug.evaluation.fairness import by_group, group_figures
 from mechaug.evaluation.ood import strangeness
 from mechaug.evaluation.predict import ask
 from mechaug.evaluation.result import Figure, Measurement
@@ -79,8 +79,7 @@ class Clean(Suite):
             figures += [Figure("clean", "By class", group.name, group.accuracy) for group in fairness.groups]
         if target.groups is not None:
             fairness = by_group(right, target.groups, target.group_names, key.fold("groups"))
-            figures.append(Figure("clean", BY_GROUP, "gap between groups", fairness.gap, better="lower"))
-            figures += [Figure("clean", BY_GROUP, group.name, group.accuracy) for group in fairness.groups]
+            figures += group_figures("clean", fairness)
         return Scores(figures=tuple(figures), headline=metrics.accuracy(right, key.fold("clean")))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, final
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 
 from mechaug.evaluation import metrics, scores
 from mechaug.evaluation.corruptions import (
@@ -18,7 +18,7 @@ from mechaug.evaluation.corruptions import (
     load_frost,
     profile_of,
 )  # fmt: skip
-from mechaug.evaluation.fairness import BY_GROUP, NO_GROUP, WORST_GROUP, by_group, worst_cell
+from mechaug.evaluation.fairness import BY_GROUP, NO_GROUP, WORST_GROUP, by_group, group_figures, worst_cell
 from mechaug.evaluation.result import Cell, Figure
 from mechaug.evaluation.suites.base import (
     Advance,
@@ -156,29 +156,32 @@ class Corrupted(Suite):
         if self._normalised(target):
             clean = stack(outcomes, "clean", "right")[:, rows]
             figures += self._normalised_figures(under, clean, key.fold("mCE"))
-        worst = worst_cell(under.float().mean(2), labels, target.outputs, self.corruptions, key.fold("worst cell"))
+        of_corruptions = under.float().mean(2)
+        worst = worst_cell(of_corruptions, labels, target.outputs, self.corruptions, key.fold("worst cell"))
         name = f"worst class and corruption: {worst.group} under {worst.condition.replace('_', ' ')}"
         figures.append(Figure(self.family, "Fairness", name, worst.accuracy))
         if target.groups is not None:
-            figures += self._by_group(under, target.groups[rows], target.group_names, key.fold("groups"))
+            groups = target.groups[rows]
+            figures += self._by_group(per_picture, of_corruptions, groups, target.group_names, key.fold("groups"))
         headline = metrics.accuracy(per_picture, key.fold("corrupted"))
         return Scores(cells=cells, figures=tuple(figures), headline=headline)
 
     def _by_group(
-        self, under: torch.Tensor, groups: Int64[torch.Tensor, "n"], names: tuple[str, ...], key: Key
+        self,
+        per_picture: Float[torch.Tensor, "s n"],
+        of_corruptions: Float[torch.Tensor, "s c n"],
+        groups: Int64[torch.Tensor, "n"],
+        names: tuple[str, ...],
+        key: Key,
     ) -> list[Figure]:
         """Accuracies of the groups under all corruptions, their gap, and the worst group and corruption."""
         if not bool((groups != NO_GROUP).any()):
             return []
-        found = by_group(under.float().mean(dim=(1, 2)), groups, names, key)
-        worst = worst_cell(under.float().mean(2), groups, names, self.corruptions, key.fold("worst cell"))
-        condition = worst.condition.replace("_", " ")
+        worst = worst_cell(of_corruptions, groups, names, self.corruptions, key.fold("worst cell"))
+        name = f"{WORST_GROUP} and corruption: {worst.group} under {worst.condition.replace('_', ' ')}"
         return [
-            Figure(self.family, BY_GROUP, "gap between groups", found.gap, better="lower"),
-            *(Figure(self.family, BY_GROUP, group.name, group.accuracy) for group in found.groups),
-            Figure(
-                self.family, BY_GROUP, f"{WORST_GROUP} and corruption: {worst.group} under {condition}", worst.accuracy
-            ),
+            *group_figures(self.family, by_group(per_picture, groups, names, key)),
+            Figure(self.family, BY_GROUP, name, worst.accuracy),
         ]
 
     def _normalised(self, target: Target) -> bool:
