@@ -11,7 +11,7 @@ import torch
 from PIL import Image as PillowImage
 from PIL import ImageEnhance, ImageOps
 
-from mechaug.heuristics import enhance, ops
+from mechaug.heuristics import enhance, geometry, ops
 from mechaug.keys import Key
 from mechaug.testing import example_pictures
 
@@ -32,11 +32,11 @@ def _nearest(image: PillowImage.Image, *matrix: float) -> PillowImage.Image:
 
 
 # As policies turn, shear and shift.
-turn_nearest = ops.Operation(lambda levels, degrees: ops.turned(levels, degrees, "nearest"))
-shear_x_nearest = ops.Operation(lambda levels, slope: ops.moved(levels, slope, 0, 1, "nearest"))
-shear_y_nearest = ops.Operation(lambda levels, slope: ops.moved(levels, slope, 1, 0, "nearest"))
-translate_x_nearest = ops.Operation(lambda levels, pixels: ops.moved(levels, pixels, 0, 2, "nearest"))
-translate_y_nearest = ops.Operation(lambda levels, pixels: ops.moved(levels, pixels, 1, 2, "nearest"))
+turn_nearest = ops.Operation(lambda levels, degrees: geometry.turned(levels, degrees, "nearest"))
+shear_x_nearest = ops.Operation(lambda levels, slope: geometry.moved(levels, slope, 0, 1, "nearest"))
+shear_y_nearest = ops.Operation(lambda levels, slope: geometry.moved(levels, slope, 1, 0, "nearest"))
+translate_x_nearest = ops.Operation(lambda levels, pixels: geometry.moved(levels, pixels, 0, 2, "nearest"))
+translate_y_nearest = ops.Operation(lambda levels, pixels: geometry.moved(levels, pixels, 1, 2, "nearest"))
 FACTORS = [0.0, 0.1, 0.55, 1.0, 1.45, 1.9, 1.99]
 # The ten levels of AutoAugment, the wide ranges of TrivialAugment, and numbers in between.
 ANGLES = [10 / 3, -20 / 3, 26.6, 30.0, -135.0, 99.0, 4.5]

@@ -10,9 +10,10 @@ from PIL import Image as PillowImage
 from mechaug import heuristics as h
 from mechaug import testing
 from mechaug.errors import UserError
-from mechaug.heuristics import ipmix, ops, pixmix
+from mechaug.heuristics import ipmix, pixmix
 from mechaug.heuristics.augmix import OPERATIONS, _magnitude
 from mechaug.heuristics.chains import NOTHING
+from mechaug.heuristics.levels import to_levels, to_picture
 from mechaug.heuristics.mixing_set import draw_fractals
 from mechaug.keys import Key
 
@@ -38,7 +39,7 @@ def test_pixmix_is_the_published_loop() -> None:
     x = testing.example_pictures(count)
     params = method.sample(KEY.rows(torch.arange(count)))
     ours = method.apply(x, params)
-    crops = ops.to_picture(pixmix.mixing_crops(SMALL, x, params.other, params.place), x)
+    crops = to_picture(pixmix.mixing_crops(SMALL, x, params.other, params.place), x)
     changed = 0
     for row in range(count):
 
@@ -90,11 +91,11 @@ def test_ipmix_mixes_within_the_patch_only(code: int) -> None:
         kept=torch.full((8, 1, 1), 0.5),
         seed=torch.arange(8) + 3,
     )
-    y, levels = method.apply(x, params), ops.to_picture(ops.to_levels(x), x)
+    y, levels = method.apply(x, params), to_picture(to_levels(x), x)
     outside = torch.ones_like(x, dtype=torch.bool)
     outside[:, :, 16:20, 8:16] = False
     assert torch.allclose(y[outside], levels[outside], atol=1e-6)
-    crops = ops.to_picture(pixmix.mixing_crops(SMALL, x, params.other, params.place), x)
+    crops = to_picture(pixmix.mixing_crops(SMALL, x, params.other, params.place), x)
     inner, mine, other = (z[:, :, 16:20, 8:16] for z in (y, levels, crops))
     if code in (ipmix.ADD, ipmix.MULTIPLY):
         expected = _mixture(mine.double().numpy(), other.double().numpy(), 0.7, 0.4, adds=code == ipmix.ADD)

@@ -141,7 +141,7 @@ class Key:
         Raises:
             ValueError: the concentration is not positive and finite.
         """
-        return self._gamma(concentration, *shape).float()
+        return _gamma_at(concentration, self.unit(*shape)).float()
 
     def beta(self, a: float, b: float, *shape: int) -> Float[Tensor, "..."]:
         """Beta(a, b) float32 numbers in [0, 1], by SciPy's inverse distribution function.
@@ -161,17 +161,12 @@ class Key:
         Raises:
             ValueError: the concentration is not positive and finite.
         """
-        shares = self._gamma(concentration, parts)
+        quantiles = self.unit(parts)
+        shares = _gamma_at(concentration, quantiles)
         total = shares.sum(-1, keepdim=True)
         # So concentrated that every share underflows, one part has everything: the one with the largest quantile.
-        alone = torch.nn.functional.one_hot(self.unit(parts).argmax(-1), parts).double()
+        alone = torch.nn.functional.one_hot(quantiles.argmax(-1), parts).double()
         return torch.where(total > 1e-300, shares / total.clamp(min=1e-300), alone).float()
-
-    def _gamma(self, concentration: float, *shape: int) -> Float[Tensor, "..."]:
-        from scipy.special import gammaincinv
-
-        _check_positive(concentration)
-        return torch.as_tensor(gammaincinv(concentration, self.unit(*shape).cpu().numpy())).to(self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Int64[Tensor, "..."]:
         """Integers low ≤ n < high, at most 2³¹ of them; the bias is below (high − low)·2⁻³².
@@ -309,6 +304,15 @@ torch.library.register_vmap("mechaug::noise_field", _noise_field_vmap, lib=_LIBR
 def _to_unit(words: Word) -> Float[Tensor, "..."]:
     """32-bit words as the middles of 2³² slices of (0, 1), in float64."""
     return (words.double() + 0.5) * 2.0**-32
+
+
+def _gamma_at(concentration: float, quantiles: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    from scipy.special import gammaincinv
+
+    _check_positive(concentration)
+    if concentration == 1.0:
+        return -torch.log1p(-quantiles)
+    return torch.as_tensor(gammaincinv(concentration, quantiles.cpu().numpy())).to(quantiles.device)
 
 
 def _check_positive(*values: float) -> None:

@@ -48,10 +48,11 @@ def _by_numpy(counter: tuple[Word, ...], key: tuple[Word, ...]) -> Any:  # noqa:
     low, half = np.uint64(MASK), np.uint64(32)
     first, second = (np.uint64(factor) for factor in _MULTIPLIERS)
     c0, c1, c2, c3, k0, k1 = (word.numpy().view(np.uint64) for word in (*counter, *key))
-    for turn in range(_ROUNDS):
+    # The keys of all rounds at once: a row each.
+    turns = np.arange(_ROUNDS, dtype=np.uint64).reshape(_ROUNDS, *(1,) * max(k0.ndim, k1.ndim))
+    keys0, keys1 = ((word + turns * np.uint64(step)) & low for word, step in zip((k0, k1), _WEYL, strict=True))
+    for key0, key1 in zip(keys0, keys1, strict=True):
         p0, p1 = c0 * first, c2 * second
-        added = (np.uint64(turn * step) for step in _WEYL)
-        key0, key1 = ((word + more) & low for word, more in zip((k0, k1), added, strict=True))
         c0, c1, c2, c3 = (p1 >> half) ^ c1 ^ key0, p1 & low, (p0 >> half) ^ c3 ^ key1, p0 & low
     return tuple(torch.from_numpy(np.asarray(word, np.uint64).view(np.int64)) for word in (c0, c1, c2, c3))
 

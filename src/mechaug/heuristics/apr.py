@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from mechaug.heuristics import ops
 from mechaug.heuristics.augmix import OPERATIONS, apply_everyday
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING
+from mechaug.heuristics.levels import to_levels, to_picture
 from mechaug.heuristics.views import Batch, Mixing, View, ViewMaker, in_turn, partner_rows
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
@@ -191,7 +191,7 @@ class APRSingle(Heuristic[APRSingleParameters]):
         return APRSingleParameters(torch.full((batch, 2), NOTHING), zeros, zeros + 1.0, whole)
 
     def transform(self, x: Image, params: APRSingleParameters) -> Image:
-        first = ops.to_levels(x)
+        first = to_levels(x)
         steps = (params.operation, params.level, params.sign)
         apply_everyday(first, _NAMES, *(part[:, :1] for part in steps))
         rows = (params.phase > 0).nonzero().squeeze(1)
@@ -203,7 +203,7 @@ class APRSingle(Heuristic[APRSingleParameters]):
         recombined = recombine(torch.where(whose, second, own), torch.where(whose, own, second))
         first.index_copy_(0, rows, recombined.clamp(0.0, 255.0))
         kept = per_image((params.operation[:, 0] == NOTHING) & (params.phase == 0))
-        return torch.where(kept, x, ops.to_picture(first, x))
+        return torch.where(kept, x, to_picture(first, x))
 
 
 @final

@@ -16,6 +16,7 @@ from torch import Tensor
 from mechaug.heuristics import ops
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
+from mechaug.heuristics.levels import Levels, to_levels, to_picture
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage
@@ -35,7 +36,7 @@ OPERATIONS: Final[Mapping[str, ops.Operation]] = {
 """The nine operations of the published method; its authors left out those that the corruption benchmarks contain."""
 
 _NAMES: Final = tuple(OPERATIONS)
-_STEPS: Final[Mapping[str, Callable[[ops.Levels, PerImage], ops.Levels]]] = {
+_STEPS: Final[Mapping[str, Callable[[Levels, PerImage], Levels]]] = {
     **{name: operation.on_levels for name, operation in OPERATIONS.items()},
     "mirror": lambda levels, _: levels.flip(3),
     "invert": ops.invert.on_levels,
@@ -163,20 +164,19 @@ class AugMix(Heuristic[AugMixParameters]):
     def transform(self, x: Image, params: AugMixParameters) -> Image:
         """(1 − mix) · x + mix · Σ weight · chain(x)."""
         # On a CPU the pictures are taken in portions that stay in the cache, which is up to twice as fast when large.
-        portion = len(x) if x.is_cuda else max(1, _CACHED // (self.width * x.shape[1:].numel()))
+        portion = max(1, len(x) if x.is_cuda else _CACHED // (self.width * x.shape[1:].numel()))
         rows = torch.arange(len(x), device=x.device).split(portion)
         mixed = [_mix(part, params.rows(index)) for part, index in zip(x.split(portion), rows, strict=True)]
-        return torch.cat(mixed)
+        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
 
     def chains(self, x: Image, params: AugMixParameters) -> Float[Tensor, "b chains c h w"]:
         """What the chains make of each picture, before they are mixed; no gradient reaches the pictures."""
-        levels = _chains(x, params)
-        return ops.to_picture(levels, x).view(len(x), self.width, *x.shape[1:])
+        return to_picture(_chains(x, params), x).view(len(x), self.width, *x.shape[1:])
 
 
 def _chains(x: Image, params: AugMixParameters) -> UInt8[Tensor, "chains c h w"]:
     """One row per chain, those of a picture one after another."""
-    levels = ops.to_levels(x).repeat_interleave(params.weights.shape[1], dim=0)
+    levels = to_levels(x).repeat_interleave(params.weights.shape[1], dim=0)
     apply_everyday(levels, _NAMES, *(part.flatten(0, 1) for part in (params.operation, params.level, params.sign)))
     return levels
 
@@ -186,11 +186,11 @@ def _mix(x: Image, params: AugMixParameters) -> Image:
     chains = _chains(x, params)
     weights = (params.weights / 255.0).float()
     mixed = torch.bmm(weights[:, None], chains.float().view(len(x), width, x.shape[1:].numel())).view_as(x).to(x.dtype)
-    return torch.lerp(x, mixed, per_image(params.mix.to(x.dtype)))
+    return mixed.lerp_(x, per_image(1.0 - params.mix.to(x.dtype)))
 
 
 def apply_everyday(
-    levels: ops.Levels,
+    levels: Levels,
     names: Sequence[str],
     operation: Int64[Tensor, "b steps"],
     level: Float[Tensor, "b steps"],
@@ -215,7 +215,7 @@ def apply_everyday(
         if name in _MAY_DO_NOTHING:
             operation = operation.masked_fill(chosen & (given == 0), NOTHING)
 
-    def act(code: int, some: ops.Levels, rows: Int64[Tensor, "n"], step: int) -> ops.Levels:
+    def act(code: int, some: Levels, rows: Int64[Tensor, "n"], step: int) -> Levels:
         return _STEPS[names[code]](some, magnitude[rows, step])
 
     run(levels, operation, len(names), act)

@@ -98,4 +98,5 @@ class Heuristic(Mechanism[P]):
 
     domain = "picture"
     structure = "none"
+    shares = 2
     about: ClassVar[About]

@@ -1,5 +1,6 @@
 """Chains of operations that differ from picture to picture, run together: the rows of a batch grouped by operation."""
 
+import math
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -32,8 +33,22 @@ def run(
     # Rows in the order of their operation, and how many chose each: one wait for the device for all the steps.
     order = operation.argsort(dim=0)
     sizes: list[list[int]] = (operation[..., None] == codes).sum(0).tolist()
+    words = _words(pictures)
     for step, chosen in enumerate(sizes):
         _, *groups = order[:, step].split(chosen)
         for code, rows in enumerate(groups):
             if len(rows):
-                pictures.index_copy_(0, rows, act(code, pictures.index_select(0, rows), rows, step))
+                acted = act(code, pictures.index_select(0, rows), rows, step)
+                words.index_copy_(0, rows, acted if words is pictures else acted.flatten(1).view(words.dtype))
+
+
+def _words(pictures: Pixels) -> Tensor:
+    """The same memory in the longest words that fill a picture: bytes are put back one by one, which takes long."""
+    if pictures.dtype != torch.uint8 or not pictures.is_contiguous():
+        return pictures
+    rows = pictures.flatten(1)
+    return rows.view(_WORDS[math.gcd(16, rows.shape[1], pictures.storage_offset())])
+
+
+_WORDS: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
+"""By their size in bytes."""

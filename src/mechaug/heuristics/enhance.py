@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.heuristics.ops import Levels, Operation
+from mechaug.heuristics.levels import Levels
+from mechaug.heuristics.ops import Operation
 from mechaug.mechanisms.base import per_image
 from mechaug.types import PerImage
 

@@ -15,10 +15,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mechaug.heuristics import ops, policy
+from mechaug.heuristics import policy
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING
-from mechaug.heuristics.ops import Levels
+from mechaug.heuristics.geometry import moved
+from mechaug.heuristics.levels import Levels
 from mechaug.heuristics.policy import Step
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters
@@ -42,8 +43,8 @@ _COLOUR: Final = (125.0, 123.0, 114.0)  # of a cutout, grey levels
 _STEPS: Final[Mapping[str, Step]] = {
     **policy.OPERATIONS,
     # Here a translation is not cut to whole pixels before it is looked up.
-    "translate_x": lambda x, share: ops.moved(x, share.double() * x.shape[3], 0, 2, "nearest"),
-    "translate_y": lambda x, share: ops.moved(x, share.double() * x.shape[2], 1, 2, "nearest"),
+    "translate_x": lambda x, share: moved(x, share.double() * x.shape[3], 0, 2, "nearest"),
+    "translate_y": lambda x, share: moved(x, share.double() * x.shape[2], 1, 2, "nearest"),
 }
 
 

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from mechaug.heuristics import ops
 from mechaug.heuristics.augmix import apply_everyday
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
+from mechaug.heuristics.levels import to_levels, to_picture
 from mechaug.heuristics.mixing_set import MixingSet
 from mechaug.heuristics.pixmix import added_up, draw_shares, mixing_crops, multiplied
 from mechaug.keys import Key, noise_field
@@ -182,9 +182,9 @@ class IPMix(Heuristic[IPMixParameters]):
     def transform(self, x: Image, params: IPMixParameters) -> Image:
         """(1 − mix) · x + mix · Σ weight · chain(x)."""
         width = params.weights.shape[1]
-        level = ops.to_levels(x).repeat_interleave(width, dim=0)
+        level = to_levels(x).repeat_interleave(width, dim=0)
         apply_everyday(level, NAMES, *(part.flatten(0, 1) for part in (params.operation, params.level, params.sign)))
-        chains = ops.to_picture(level, x)
+        chains = to_picture(level, x)
         owner = torch.arange(len(x), device=x.device).repeat_interleave(width)
         others = mixing_crops(self.mixing_set, x, params.other, params.place)
         patch, box, first, second, kept = (
@@ -192,7 +192,7 @@ class IPMix(Heuristic[IPMixParameters]):
         )
 
         def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
-            added = ops.to_picture(others.index_select(0, owner[rows]), x)
+            added = to_picture(others.index_select(0, owner[rows]), x)
             if code == ADD:
                 mixture = added_up(so_far, added, first[rows, step], second[rows, step])
             elif code == MULTIPLY:

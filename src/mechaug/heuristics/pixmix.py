@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mechaug.heuristics import ops
 from mechaug.heuristics.augmix import OPERATIONS, apply_everyday
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
+from mechaug.heuristics.levels import Levels, to_levels, to_picture
 from mechaug.heuristics.mixing_set import MixingSet
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
@@ -27,8 +27,9 @@ ADD_SELF, ADD_OTHER, MULTIPLY_SELF, MULTIPLY_OTHER = range(4)
 
 _NAMES: Final = tuple(OPERATIONS)
 _WEAKEST: Final = 0.1
-_TINY: Final = 1e-37
-_CACHED: Final = 2**20  # numbers of the pictures of one portion
+_TINY: Final = 5e-38
+_DARKEST: Final = math.log(_TINY)
+_CACHED: Final = 2**21  # numbers of the pictures of one portion
 
 
 @parameters
@@ -155,30 +156,34 @@ class PixMix(Heuristic[PixMixParameters]):
         """Mix, round after round; each result is cut to [0, 1], as published."""
         portion = max(1, len(x) if x.is_cuda else _CACHED // x.shape[1:].numel())
         rows = torch.arange(len(x), device=x.device).split(portion)
-        return torch.cat(
-            [self._mix(part, params.rows(some)) for part, some in zip(x.split(portion), rows, strict=True)]
-        )
+        mixed = [self._mix(part, params.rows(some)) for part, some in zip(x.split(portion), rows, strict=True)]
+        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
 
     def _mix(self, x: Image, params: PixMixParameters) -> Image:
         owners, slots = (params.operation != NOTHING).nonzero(as_tuple=True)
-        copies = ops.to_levels(x).index_select(0, owners)
+        copies = to_levels(x).index_select(0, owners)
         chosen = (part[owners, slots][:, None] for part in (params.operation, params.level, params.sign))
         apply_everyday(copies, _NAMES, *chosen)
         number = torch.zeros_like(params.operation)
         number[owners, slots] = torch.arange(len(owners), device=x.device)
         begun = owners[slots == 0]
-        mixed = x.index_copy(0, begun, ops.to_picture(copies.index_select(0, number[begun, 0]), x))
-        others = mixing_crops(self.mixing_set, x, params.other, params.place)
+        mixed = x.index_copy(0, begun, to_picture(copies.index_select(0, number[begun, 0]), x))
+        # What each round mixes in stands among the copies, or behind them among the crops of the mixing set.
+        mixes_other = (params.round == ADD_OTHER) | (params.round == MULTIPLY_OTHER)
+        crops = mixes_other.any(1)
+        crop = crops.cumsum(0)[:, None] - 1
+        others = mixing_crops(self.mixing_set, x, params.other[crops], params.place[crops])
+        sources = torch.cat((copies, others))
+        source = torch.where(mixes_other, len(copies) + crop, number[:, 1:])
+        adds = (params.round == ADD_SELF) | (params.round == ADD_OTHER)
+        mixture = (~adds).long().masked_fill(params.round == NOTHING, NOTHING)
 
         def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
-            own = code in (ADD_SELF, MULTIPLY_SELF)
-            added = copies.index_select(0, number[rows, step + 1]) if own else others.index_select(0, rows)
-            added = ops.to_picture(added, x)
-            first, second = params.first[rows, step], params.second[rows, step]
-            mixture = added_up if code in (ADD_SELF, ADD_OTHER) else multiplied
-            return mixture(so_far, added, first, second).clamp(0.0, 1.0)
+            added = to_picture(sources.index_select(0, source[rows, step]), x)
+            mix = (added_up, multiplied)[code]
+            return mix(so_far, added, params.first[rows, step], params.second[rows, step]).clamp(0.0, 1.0)
 
-        run(mixed, params.round, 4, act)
+        run(mixed, mixture, 2, act)
         return mixed
 
 
@@ -192,26 +197,23 @@ def draw_shares(own: Key, beta: float, rounds: int) -> tuple[Tensor, Tensor]:
     return first.float(), torch.where(inside, near_zero, -near_zero).float()
 
 
-def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tensor, "b 2"]) -> ops.Levels:
-    """One picture of the mixing set for each of a batch, cropped to its size: its grey levels.
+def mixing_crops(source: MixingSet, like: Tensor, other: PerImage, place: Float[Tensor, "b 2"]) -> Levels:
+    """Pictures of the mixing set, cropped to the size of others: their grey levels.
 
     Args:
         source: the set; its pictures are an eighth larger than the longer side, as published (36 for 32).
-        x: the batch.
+        like: pictures of that size, on the device.
         other: draws in [0, 1] that choose the picture.
         place: draws in [0, 1] that choose the crop, across and down.
     """
-    channels, height, width = x.shape[1:]
+    channels, height, width = like.shape[1:]
     side = max(height, width) + max(height, width) // 8
-    stored = source.pictures(side, x.device)
+    stored = source.pictures(side, like.device)
     number = (other * len(stored)).long().clamp(max=len(stored) - 1)
-    room = torch.tensor([side - width + 1, side - height + 1], device=x.device)
+    windows = stored.unfold(2, height, 1).unfold(3, width, 1)
+    room = torch.tensor([windows.shape[3], windows.shape[2]], device=like.device)
     left, top = (place * room).long().minimum(room - 1).unbind(1)
-    rows = top[:, None] + torch.arange(height, device=x.device)
-    columns = left[:, None] + torch.arange(width, device=x.device)
-    pixels = (rows[:, :, None] * side + columns[:, None, :]).flatten(1)
-    flat = stored.flatten(2).index_select(0, number)
-    crops = flat.gather(2, pixels[:, None].expand(-1, flat.shape[1], -1)).view(len(x), -1, height, width)
+    crops = windows[number, :, top, left]
     if channels == crops.shape[1]:
         return crops
     return crops.float().mean(1, keepdim=True).round().to(torch.uint8).expand(-1, channels, -1, -1)
@@ -220,14 +222,13 @@ def mixing_crops(source: MixingSet, x: Image, other: PerImage, place: Float[Tens
 def added_up(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
     """A weighted sum, about middle grey."""
     first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
-    return torch.addcmul(torch.addcmul((1.0 - first - second) / 2.0, first, x), second, other)
+    return (x * first).add_((1.0 - first - second) / 2.0).addcmul_(second, other)
 
 
 def multiplied(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
     """A weighted product, in which middle grey changes nothing."""
     first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
     # (2x)^first · (2 other)^second / 2 in one exponential. Black stays black, and does not become infinite under a
-    # negative power.
-    twos = (first + second - 1.0) * math.log(2.0)
-    logarithm = torch.addcmul(twos, first, x.clamp(min=_TINY / 2.0).log())
-    return torch.addcmul(logarithm, second, other.clamp(min=_TINY / 2.0).log()).exp()
+    # negative power; an exponential of what is darker still would take thirty times as long.
+    logarithm = x.clamp(min=_TINY).log_().mul_(first).add_((first + second - 1.0) * math.log(2.0))
+    return logarithm.addcmul_(second, other.clamp(min=_TINY).log_()).clamp_(min=_DARKEST).exp_()

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from mechaug.heuristics import enhance, ops
 from mechaug.heuristics.chains import NOTHING, run
-from mechaug.heuristics.ops import Levels
+from mechaug.heuristics.geometry import moved, turned
+from mechaug.heuristics.levels import Levels, to_levels, to_picture
 from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage
 
@@ -22,14 +23,14 @@ Step: TypeAlias = Callable[[Levels, PerImage], Levels]
 """Grey levels and one magnitude per image to grey levels; what an operation of a policy is."""
 
 OPERATIONS: Final[Mapping[str, Step]] = {
-    "shear_x": lambda x, slope: ops.moved(x, slope, 0, 1, "nearest"),
-    "shear_y": lambda x, slope: ops.moved(x, slope, 1, 0, "nearest"),
+    "shear_x": lambda x, slope: moved(x, slope, 0, 1, "nearest"),
+    "shear_y": lambda x, slope: moved(x, slope, 1, 0, "nearest"),
     # In shares of the side, cut to whole pixels.
-    "translate_x": lambda x, share: ops.moved(x, _pixels(share, x.shape[3]), 0, 2, "nearest"),
-    "translate_y": lambda x, share: ops.moved(x, _pixels(share, x.shape[2]), 1, 2, "nearest"),
-    "translate_x_px": lambda x, pixels: ops.moved(x, pixels.trunc(), 0, 2, "nearest"),
-    "translate_y_px": lambda x, pixels: ops.moved(x, pixels.trunc(), 1, 2, "nearest"),
-    "rotate": lambda x, degrees: ops.turned(x, degrees, "nearest"),
+    "translate_x": lambda x, share: moved(x, _pixels(share, x.shape[3]), 0, 2, "nearest"),
+    "translate_y": lambda x, share: moved(x, _pixels(share, x.shape[2]), 1, 2, "nearest"),
+    "translate_x_px": lambda x, pixels: moved(x, pixels.trunc(), 0, 2, "nearest"),
+    "translate_y_px": lambda x, pixels: moved(x, pixels.trunc(), 1, 2, "nearest"),
+    "rotate": lambda x, degrees: turned(x, degrees, "nearest"),
     # How far the factor is from 1.
     "brightness": lambda x, change: enhance.brightness.on_levels(x, 1.0 + change),
     "colour": lambda x, change: enhance.colour.on_levels(x, 1.0 + change),
@@ -89,9 +90,9 @@ def in_levels(
     act: Callable[[int, Levels, Int64[Tensor, "n"], int], Levels],
 ) -> Image:
     """`run` on the grey levels of pictures; those without a step come back as they are, with their gradient."""
-    levels = ops.to_levels(x)
+    levels = to_levels(x)
     run(levels, operation, count, act)
-    found = ops.to_picture(levels, x)
+    found = to_picture(levels, x)
     idle = (operation == NOTHING).all(1)
     return torch.where(per_image(idle), x, found) if bool(idle.any()) else found
 

@@ -80,6 +80,8 @@ class Prime(Heuristic[PrimeParameters]):
         "glass_blur", "defocus_blur", "gaussian_blur", "brightness", "contrast", "saturate", "elastic_transform",
         "ripple", "pinch_and_twirl", "caustic_refraction",
     )  # fmt: skip
+    # Deformed pictures take so much memory that more at once leave the cache.
+    shares = 1
     about: ClassVar[About] = About(
         name="PRIME",
         family="operators",

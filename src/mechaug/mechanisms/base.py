@@ -139,7 +139,9 @@ class Mechanism(ABC, Generic[P]):
     overlaps: tuple[str, ...] = ()
     """The common corruptions that are relatives of this mechanism: no surprise to a net that was trained with it."""
     shares: int = 1
-    """Among how many mechanisms the images of a batch are shared out, each of which works on its own few."""
+    """Among how many mechanisms the images of a batch are shared out, each of which works on its own few.
+
+    Where operations of one mechanism take turns, what was measured to serve it best."""
 
     @abstractmethod
     def sample(self, key: Key) -> P:
