@@ -43,8 +43,8 @@ def run(
 
 
 def _words(pictures: Pixels) -> Tensor:
-    """The same memory in the longest words that fill a picture: bytes are put back one by one, which takes long."""
-    if pictures.dtype != torch.uint8 or not pictures.is_contiguous():
+    """The same memory in the longest words that fill a picture: a CPU puts bytes back one by one, which takes long."""
+    if pictures.dtype != torch.uint8 or pictures.device.type != "cpu" or not pictures.is_contiguous():
         return pictures
     rows = pictures.flatten(1)
     return rows.view(_WORDS[math.gcd(16, rows.shape[1], pictures.storage_offset())])
