@@ -6,6 +6,7 @@ A test compares the page with the results.
 from collections import Counter
 from pathlib import Path
 
+from mechaug.evaluation.fairness import BY_GROUP
 from mechaug.evaluation.result import Result, read_result
 from mechaug.files import write_bytes
 
@@ -23,7 +24,7 @@ of mechanisms is trained again without a family: a rival keeps what it has seen.
 
 
 def page() -> str:
-    """All studies, each at equal epochs and at equal time; then those that trained longer, with one question."""
+    """All studies, each at equal epochs and at equal time; those that trained longer; domains held out in turn."""
     parts = [INTRODUCTION]
     for folder in sorted(RESULTS.glob("honest-*")):
         parts += [
@@ -33,6 +34,7 @@ def page() -> str:
         ]
     for folder in sorted(RESULTS.glob("longer-*")):
         parts.append(study(read_result(folder / "result.json"), "longer trainings, at equal epochs"))
+    parts += [domains(read_result(folder / "result.json")) for folder in sorted(RESULTS.glob("domains-*"))]
     return "".join(parts)
 
 
@@ -71,6 +73,33 @@ def study(result: Result, how: str) -> str:
     lines.append(
         f"\nOf all {len(result.contrasts)} comparisons: " + ", ".join(f"{n} “{v}”" for v, n in said.items()) + "."
     )
+    return "\n".join(lines) + "\n"
+
+
+def domains(result: Result) -> str:
+    """Domains held out in turn: how often each method was right on those that it never saw, then the comparisons."""
+    data, rounded = result.data, "{:.1f}".format
+    named = [figure.name for figure in result.methods[0].evaluation.figures if figure.group == BY_GROUP][1:]
+    lines = [
+        f"\n## Natural shift: {data.name}, each domain held out in turn\n",
+        f"The net `{result.net}`, {data.width}×{data.height}, {len(result.seeds)} seeds, on "
+        f"{result.environment.device}; {data.note}. Made by `{result.command}`. Accuracy in %, every picture judged by "
+        "nets that never saw its domain.\n",
+        f"| trained with | all | {' | '.join(named)} | training, s |",
+        f"|---|{'--:|' * (len(named) + 2)}",
+    ]
+    for entry in sorted(result.methods, key=lambda entry: -entry.evaluation.clean.value):
+        groups = {figure.name: figure.measurement for figure in entry.evaluation.figures if figure.group == BY_GROUP}
+        seconds = sum(run.train_seconds for run in entry.runs) / len(entry.runs)
+        cells = [rounded(100 * one.value) for one in (entry.evaluation.clean, *(groups[name] for name in named))]
+        lines.append(f"| {entry.title} | {' | '.join(cells)} | {seconds:.0f} |")
+    lines += ["", f"| {result.contrasts[0].first} beside | difference, points | verdict |", "|---|--:|---|"]
+    for one in result.contrasts:
+        gain = one.difference
+        lines.append(
+            f"| {one.second} | {100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] | "
+            f"{one.verdict} |"
+        )
     return "\n".join(lines) + "\n"
 
 

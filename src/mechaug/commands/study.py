@@ -36,7 +36,7 @@ class Study:
 
     data: str = "signs"
     """Pictures: signs (embedded), signs:RHO (tied to its illuminant by RHO), cifar10:PATH, folder:PATH, npz:FILE or
-    npy:FOLDER."""
+    npy:FOLDER; domains:PATH@NAME holds one domain of PATH/<domain>/<class>/ out, and domains:PATH each in turn."""
     data_name: str = ""
     """What the pictures are called on the page, where they are not what their source is known for: a copy that went
     through another codec, or a part of them."""
@@ -53,7 +53,7 @@ class Study:
     """honest compares --mechanism with its rivals whole, without relatives of C, and without one family at a time, at
     equal epochs and again at equal wall time: two studies on one page."""
     mechanism: str = "mechanistic"
-    """The method that the honest protocol is about."""
+    """The method that the honest protocol, and the comparison over domains held out in turn, is about."""
     test_size: Count = None
     """Measure only on so many test pictures."""
     suites: Names = None
@@ -101,6 +101,9 @@ class Study:
 
     def _results(self, config: "StudyConfig", honest: "Honest | None", watch: "Watch") -> "dict[str, Result]":
         """The results by their folders within the study's."""
+        from mechaug.data.shifted import domains_root
+        from mechaug.domains import run_domains
+        from mechaug.errors import UserError
         from mechaug.protocol import run_honest
         from mechaug.study import run_study
 
@@ -109,6 +112,18 @@ class Study:
             from mechaug.spread import Spread
 
             spread = Spread(self.ray, checkpoint_seconds=seconds)
+        domains = domains_root(self.data)
+        if domains is not None and honest is not None:
+            raise UserError(
+                "the honest protocol holds one domain out at a time: name it, as in "
+                f"--data {self.data}@NAME, or leave --protocol honest out"
+            )
+        if domains is not None:
+            about = self.mechanism if self.mechanism in config.methods else config.methods[0]
+            return run_domains(
+                config, domains, self.out, about=about, command=command, watch=watch, checkpoint_seconds=seconds,
+                spread=spread,
+            )  # fmt: skip
         if honest is None:
             result = run_study(
                 config, self.out, command=command, watch=watch, checkpoint_seconds=seconds, spread=spread

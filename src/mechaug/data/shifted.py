@@ -39,6 +39,13 @@ def domains_in(path: Path) -> tuple[str, ...]:
     return tuple(domains)
 
 
+def domains_root(source: str) -> Path | None:
+    """The folder of a source that names no domain to hold out, `domains:PATH`; None of any other."""
+    kind, _, where = source.partition(":")
+    path = Path(where).expanduser()
+    return path if kind == "domains" and where and path.is_dir() else None
+
+
 def list_domains(where: str, *, skip_bad: bool) -> Listing:
     """Leave one domain out: train on all the others, measure on it.
 

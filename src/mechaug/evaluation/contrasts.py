@@ -70,7 +70,7 @@ def contrasts(
     for question, arm in arms.items():
         ours = _headlines(measured[arm][0])
         pairs = {(rival, name): (ours[name], measured[rival][0][name]) for rival in rivals for name in ours}
-        found += _compared(question, entries[arm].title, pairs, entries, key)
+        found += compared(question, entries[arm].title, pairs, entries, key)
     if not left_out:
         return tuple(found)
     # Of a family the arm without it, and of a rival always the same net.
@@ -80,7 +80,7 @@ def contrasts(
     for rival in rivals:
         theirs = _by_family(dict.fromkeys(left_out, measured[rival][1]), families)
         pairs |= {(rival, name): (ours[name], theirs[name]) for name in ours}
-    found += _compared(LEFT_OUT, f"{entries[whole].title}, without the family", pairs, entries, key)
+    found += compared(LEFT_OUT, f"{entries[whole].title}, without the family", pairs, entries, key)
     return tuple(found)
 
 
@@ -114,13 +114,22 @@ def _corruption(name: str) -> str:
     return rest.partition(" ")[0] if suite == "c" else ""
 
 
-def _compared(
+def compared(
     question: str,
     first: str,
     pairs: Mapping[tuple[str, str], tuple[Tensor, Tensor]],
     entries: Mapping[str, MethodResult],
     key: Key,
 ) -> list[Contrast]:
+    """The comparisons of one question, with Holm's correction over all of them.
+
+    Args:
+        question: which.
+        first: title of the method that it is about.
+        pairs: by rival and measure, what happened to the same pictures on either side.
+        entries: of the rivals.
+        key: of the bootstrap.
+    """
     compared = compare_all({f"{rival}|{name}": pair for (rival, name), pair in pairs.items()}, key.fold(question))
     return [
         Contrast(
