@@ -19,13 +19,13 @@ each_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 # A unit is a folder, or a file beside the folders; it may import itself and the units of lower layers.
 LAYERS = (
-    ("errors", "files", "keys", "laws", "memory", "philox", "spec", "types", "version", "watch"),
+    ("errors", "fields", "files", "keys", "laws", "memory", "philox", "spec", "types", "version", "watch"),
     ("mechanisms", "groups"),
     ("scenes", "meaning", "heuristics", "data"),
     # The contract tests are of every room below them.
     ("testing", "training", "evaluation", "analysis"),
     ("reports",),
-    ("study", "protocol", "spread", "pace", "job", "config", "progress"),
+    ("study", "protocol", "domains", "spread", "pace", "job", "config", "progress"),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -6,11 +6,12 @@ import pytest
 import torch
 from scipy.stats import beta, chisquare, kstest
 
+from mechaug.fields import noise_field
 from mechaug.heuristics import Prime, PrimeParameters
 from mechaug.heuristics.chains import NOTHING
 from mechaug.heuristics.prime import PRIMITIVES
 from mechaug.heuristics.prime_primitives import _amplitude, deformed, filtered, recoloured
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.testing import example_pictures
 
 KEY = Key(6).at(torch.arange(2000))

@@ -4,8 +4,9 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
+from mechaug.fields import noise_field
 from mechaug.heuristics import RandConv, RandConvParameters
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.testing import example_pictures
 
 KEY = Key(7).at(torch.arange(2000))

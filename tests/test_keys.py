@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from mechaug.keys import Key, noise_field
+from mechaug.fields import noise_field
+from mechaug.keys import Key
 from mechaug.philox import philox
 
 MASK = 2**32 - 1
@@ -522,3 +523,21 @@ def test_fields_do_not_depend_on_the_number_of_threads() -> None:
         torch.set_num_threads(threads)
     assert torch.equal(fields[0], fields[1]) and torch.equal(fields[0], fields[2])
     assert fields[0].std() == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("key", [Key(3).fold("A"), Key(3).at(torch.arange(7)).fold("A")])
+def test_what_is_drawn_ahead_is_what_would_be_drawn(key: Key) -> None:
+    ahead = key.ahead(one=1, three=3, nine=9)
+    draws = {
+        "a part": lambda own: own.fold("one").beta(2.0, 3.0),
+        "all of it": lambda own: own.fold("nine").integers(0, 50, 3, 3),
+        "some of it": lambda own: own.fold("nine").uniform(-1.0, 1.0, 2),
+        "shares": lambda own: own.fold("three").dirichlet(1.0, 3),
+        "more than was drawn": lambda own: own.fold("three").unit(30),
+        "another": lambda own: own.fold("four").unit(5),
+        "a part of a part": lambda own: own.fold("one").fold("three").unit(3),
+    }
+    for name, draw in draws.items():
+        assert torch.equal(draw(ahead), draw(key)), name
+    if key.shape:
+        assert torch.equal(ahead.rows(torch.tensor([4, 2])).fold("three").unit(3), key.fold("three").unit(3)[[4, 2]])

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from contract import CASES
-from mechaug.keys import Key, _device_noise_field, noise_field, split_mix
+from mechaug.fields import _device_noise_field, noise_field, split_mix
+from mechaug.keys import Key
 from mechaug.mechanisms import VIEWS, Maybe, Sensor, presets
 from mechaug.mechanisms.eager import constant
 from mechaug.testing import Case, example_key, example_pictures

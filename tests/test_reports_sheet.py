@@ -13,7 +13,8 @@ from PIL import Image as Pictures
 
 from mechaug import laws
 from mechaug.errors import UserError
-from mechaug.keys import Key, noise_field
+from mechaug.fields import noise_field
+from mechaug.keys import Key
 from mechaug.laws import Law, Quantity, quantity
 from mechaug.mechanisms import Chain, Jpeg
 from mechaug.mechanisms.base import Mechanism, Parameters, draw_quantities, neutral_quantities, parameters, per_image

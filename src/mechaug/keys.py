@@ -11,14 +11,15 @@ that the last-bit differences between the devices' elementary functions do not r
 import functools
 import hashlib
 import math
-from collections.abc import Sequence
-from typing import Any, Final, final
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import final
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mechaug.fields import noise_field
 from mechaug.philox import MASK, Word, philox
 
 # The last counter word says what a block is for, so that no two uses can ever share one.
@@ -42,7 +43,7 @@ class Key:
         torch.Size([3])
     """
 
-    __slots__ = ("_label", "_placed", "_words")
+    __slots__ = ("_drawn", "_label", "_placed", "_words")
 
     def __init__(self, seed: int) -> None:
         if not isinstance(seed, int) or isinstance(seed, bool):
@@ -52,11 +53,18 @@ class Key:
         self._words = torch.tensor([seed & MASK, (seed >> 32) & MASK], dtype=torch.int64)
         self._label = (0, 0)
         self._placed = False
+        self._drawn: Mapping[tuple[int, int], Tensor] = MappingProxyType({})
 
     @classmethod
-    def _make(cls, words: Int64[Tensor, "*batch 2"], label: tuple[int, int], placed: bool) -> "Key":
+    def _make(
+        cls,
+        words: Int64[Tensor, "*batch 2"],
+        label: tuple[int, int],
+        placed: bool,
+        drawn: Mapping[tuple[int, int], Tensor] = MappingProxyType({}),
+    ) -> "Key":
         key = object.__new__(cls)
-        key._words, key._label, key._placed = words, label, placed
+        key._words, key._label, key._placed, key._drawn = words, label, placed, drawn
         return key
 
     @property
@@ -101,7 +109,22 @@ class Key:
 
     def fold(self, name: str | int) -> "Key":
         """The key of a named part. Free: names are hashed on the host and enter the counter, not the key."""
-        return self._make(self._words, _folded(self._label, type(name).__name__, str(name)), self._placed)
+        label = _folded(self._label, type(name).__name__, str(name))
+        return self._make(self._words, label, self._placed, self._drawn)
+
+    def ahead(self, **counts: int) -> "Key":
+        """This key, with words of named parts drawn together: their draws stay the same, in one pass of the generator.
+
+        Args:
+            counts: by name, how many words are drawn from `fold(name)` at most; more are drawn anew.
+        """
+        labels = [_folded(self._label, str.__name__, name) for name in counts]
+        sizes = [-(-count // 4) for count in counts.values()]
+        counters = [(*label, block) for label, size in zip(labels, sizes, strict=True) for block in range(size)]
+        counter = torch.tensor(counters, device=self.device).reshape(-1, 3).unbind(1)
+        drawn = self._blocks((*counter, torch.full_like(counter[0], _DRAW)))
+        parts = drawn.split([4 * size for size in sizes], dim=-1)
+        return self._make(self._words, self._label, self._placed, dict(zip(labels, parts, strict=True)))
 
     def rows(self, index: Tensor) -> "Key":
         """The keys of some of the images (an index or a mask along the batch)."""
@@ -109,15 +132,21 @@ class Key:
 
     def words(self, count: int) -> Int64[Tensor, "*batch {count}"]:
         """`count` independent 32-bit words per key, as int64 values 0..2³²−1."""
+        known = self._drawn.get(self._label)
+        if known is not None and count <= known.shape[-1]:
+            return known[..., :count]
         blocks = torch.arange(-(-count // 4), device=self.device)
         label0, label1 = (torch.full_like(blocks, word) for word in self._label)
-        k0, k1 = self._words[..., :1], self._words[..., 1:]
-        drawn = philox((label0, label1, blocks, torch.full_like(blocks, _DRAW)), (k0, k1))
-        return torch.stack(drawn, dim=-1).flatten(-2)[..., :count]
+        return self._blocks((label0, label1, blocks, torch.full_like(blocks, _DRAW)))[..., :count]
+
+    def _blocks(self, counter: tuple[Word, Word, Word, Word]) -> Int64[Tensor, "*batch words"]:
+        """The words of several blocks, four each, one block after another."""
+        drawn = philox(counter, (self._words[..., :1], self._words[..., 1:]))
+        return torch.stack(drawn, dim=-1).flatten(-2)
 
     def unit(self, *shape: int) -> Float[Tensor, "..."]:
         """Uniform numbers strictly between 0 and 1 in float64: what inverse distribution functions take."""
-        return _to_unit(self.words(_product(shape))).reshape((*self.shape, *shape))
+        return _to_unit(self.words(math.prod(shape))).reshape((*self.shape, *shape))
 
     def units(self, names: Sequence[str]) -> Float[Tensor, "n ..."]:
         """`self.fold(name).unit()` for several names at once, stacked in front: one pass of the generator for all."""
@@ -176,7 +205,7 @@ class Key:
         """
         if not 0 < high - low <= 2**31:
             raise ValueError(f"integers needs low < high with at most 2**31 values between, not {low} and {high}")
-        scaled = (self.words(_product(shape)) * (high - low)) >> 32
+        scaled = (self.words(math.prod(shape)) * (high - low)) >> 32
         return (low + scaled).reshape((*self.shape, *shape))
 
     def permutation(self, size: int) -> Int64[Tensor, "{size}"]:
@@ -210,97 +239,6 @@ def _folded(label: tuple[int, int], kind: str, name: str) -> tuple[int, int]:
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 
 
-def noise_field(seed: Tensor, shape: list[int]) -> Tensor:
-    """Standard normal noise, one field per seed, from a generator that suits the kind of device.
-
-    The same on one kind of device, whatever the batch. An operator of its own, so that `apply` stays free of random
-    state, traces whole under `torch.compile` and batches under `torch.vmap`.
-
-    Args:
-        seed: int64, shape (b,).
-        shape: the shape of one field.
-
-    Returns:
-        float32, shape (b, *shape).
-    """
-    return torch.ops.mechaug.noise_field(seed, shape)
-
-
-def _noise_field(seed: Tensor, shape: list[int]) -> Tensor:
-    if seed.device.type == "cpu":
-        return _cpu_noise_field(seed.reshape(-1).tolist(), _product(shape)).reshape((*seed.shape, *shape))
-    return _device_noise_field(seed.reshape(-1), _product(shape)).reshape((*seed.shape, *shape))
-
-
-def _device_noise_field(seeds: Int64[Tensor, "n"], count: int) -> Float[Tensor, "n {count}"]:
-    """`count` normal numbers per seed, in one pass of tensor operations: for devices that do many things at once.
-
-    A number of SplitMix64 is its place in the sequence, hashed (Steele, Lea and Flood, "Fast splittable pseudorandom
-    number generators", OOPSLA 2014), in a tenth of the steps of Philox. Its halves are two uniform numbers, and these
-    two normal ones (Box and Muller, 1958).
-    """
-    pairs = -(-count // 2)
-    words = split_mix(seeds[:, None] + torch.arange(1, pairs + 1, device=seeds.device) * _GAMMA)
-    first, second = words.view(torch.int32).unflatten(-1, (pairs, 2)).unbind(-1)
-    # In place, because memory is what takes time. The logarithm's argument is 2⁻³² to 1.
-    radius = (first & 0x7FFFFFFF).float().add_(0.5).mul_(2.0**-31).log_().mul_(-2.0).sqrt_()
-    angle = second.float().mul_(math.pi * 2.0**-31)
-    return torch.view_as_real(torch.polar(radius, angle)).flatten(-2)[:, :count]
-
-
-_GAMMA: Final = 0x9E3779B97F4A7C15 - 2**64
-"""The step of SplitMix64, as a signed number: the golden ratio's."""
-
-
-def split_mix(state: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n"]:
-    """The hash of SplitMix64: 64 bits of each state. Signed numbers, which wrap around as unsigned ones do."""
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64), (31, 1)):
-        # A shift of signed numbers drags their sign along, and the mask takes it away.
-        state = state.bitwise_xor((state >> shift).bitwise_and_(2 ** (64 - shift) - 1))
-        state = state.mul_(factor) if factor != 1 else state
-    return state
-
-
-def _cpu_noise_field(seeds: list[int], count: int) -> Float[Tensor, "n {count}"]:
-    """`count` normal numbers per seed: sixteen raw bits each, and a table. 2.5 times as fast as torch's generator."""
-    raw = np.empty((len(seeds), -(-count // 4)), dtype=np.uint64)
-    source = np.random.SFC64(0)
-    state = source.state
-    for row, value in zip(raw, seeds, strict=True):
-        # Seeded as its author does (C. Doty-Humphrey, PractRand): a counter from 1, and twelve steps of mixing.
-        state["state"]["state"][:] = (value, value, value, 1)
-        source.state = state
-        source.random_raw(12, output=False)
-        row[:] = source.random_raw(len(row))
-    places = torch.from_numpy(raw.view(np.uint16)).to(torch.int64)
-    # `gather` shares rows between threads, and `index_select` does not.
-    return _normal_table().expand(len(seeds), -1).gather(1, places)[:, :count]
-
-
-@functools.cache
-def _normal_table() -> Float[Tensor, "65536"]:
-    """The means of the 2¹⁶ slices of equal probability of the standard normal distribution, scaled to variance 1."""
-    edges = torch.special.ndtri(torch.linspace(0.0, 1.0, 2**16 + 1, dtype=torch.float64))
-    means = -torch.exp(-edges.square() / 2).diff() * (2**16 / math.sqrt(2 * math.pi))
-    return (means / means.square().mean().sqrt()).float()
-
-
-def _noise_field_shape(seed: Tensor, shape: list[int]) -> Tensor:
-    return torch.empty((*seed.shape, *shape), device=seed.device)
-
-
-def _noise_field_vmap(_info: object, in_dims: tuple[Any, ...], seed: Tensor, shape: list[int]) -> tuple[Tensor, int]:
-    return noise_field(seed.movedim(in_dims[0], 0), shape), 0
-
-
-# Defined through the library object: the decorator `torch.library.custom_op` costs two seconds at its first call.
-_LIBRARY: Final = torch.library.Library("mechaug", "DEF")
-_LIBRARY.define("noise_field(Tensor seed, int[] shape) -> Tensor")
-_LIBRARY.impl("noise_field", _noise_field, "CompositeExplicitAutograd")
-torch.library.register_fake("mechaug::noise_field", _noise_field_shape, lib=_LIBRARY)
-torch.library.register_vmap("mechaug::noise_field", _noise_field_vmap, lib=_LIBRARY)
-
-
 def _to_unit(words: Word) -> Float[Tensor, "..."]:
     """32-bit words as the middles of 2³² slices of (0, 1), in float64."""
     return (words.double() + 0.5) * 2.0**-32
@@ -319,10 +257,3 @@ def _check_positive(*values: float) -> None:
     for value in values:
         if not 0 < value < float("inf"):
             raise ValueError(f"a shape parameter is positive and finite, not {value!r}")
-
-
-def _product(shape: Sequence[int]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

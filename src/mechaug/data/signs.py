@@ -22,7 +22,8 @@ from mechaug.data.illuminant import illuminant_gains
 from mechaug.data.nuisances import Nuisances, draw_nuisances
 from mechaug.data.pictures import Pictures
 from mechaug.data.shapes import Plane
-from mechaug.keys import Key, noise_field
+from mechaug.fields import noise_field
+from mechaug.keys import Key
 from mechaug.mechanisms.base import per_image
 from mechaug.mechanisms.light import to_picture
 from mechaug.types import Bytes, Image, Labels, PerImage

@@ -134,8 +134,9 @@ class AugMix(Heuristic[AugMixParameters]):
 
     def sample(self, key: Key) -> AugMixParameters:
         """Draw weights, mix, operations, levels and directions; depths are hidden in the operations as `NOTHING`."""
-        own = key.fold("AugMix")
         steps = _DEEPEST if self.depth == -1 else self.depth
+        width, count = self.width, self.width * steps
+        own = key.fold("AugMix").ahead(operation=count, depth=width, weights=width, mix=1, level=count, sign=count)
         codes = torch.tensor([_NAMES.index(name) for name in self.operations], device=key.device)
         operation = codes[own.fold("operation").integers(0, len(codes), self.width, steps)]
         if self.depth == -1:

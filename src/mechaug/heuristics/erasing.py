@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from mechaug.fields import noise_field
 from mechaug.heuristics.base import About, Citation, Heuristic
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters
 from mechaug.types import Image, PerImage, Seeds
 

@@ -12,13 +12,14 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from mechaug.fields import noise_field
 from mechaug.heuristics.augmix import apply_everyday
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
 from mechaug.heuristics.levels import to_levels, to_picture
 from mechaug.heuristics.mixing_set import MixingSet
 from mechaug.heuristics.pixmix import added_up, draw_shares, mixing_crops, multiplied
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage, Seeds
 
@@ -132,8 +133,13 @@ class IPMix(Heuristic[IPMixParameters]):
 
     def sample(self, key: Key) -> IPMixParameters:
         """Draw chains of either kind, their steps, and the weights."""
-        own, width, depth = key.fold("IPMix"), self.width, self.depth
+        width, depth = self.width, self.depth
         count = width * depth
+        own = key.fold("IPMix").ahead(
+            whole=width, depth=width, weights=width, mix=1, other=1, place=2, pixels=2, operation=count, level=count,
+            sign=count, patch=count, inside=count, first=count, second=count, side=count, corner=2 * count,
+            cut=2 * count, square=count, kept=count,
+        )  # fmt: skip
 
         def steps(values: Tensor) -> Tensor:
             return values.reshape(*values.shape[:-1], width, depth)

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mechaug.fields import noise_field
 from mechaug.heuristics.augmix import AugMix
 from mechaug.heuristics.base import About, Citation
 from mechaug.heuristics.mixing import MixupParameters, blend, blend_targets, draw_mixup, unmixed
 from mechaug.heuristics.views import Batch, Inside, View, ViewMaker, in_turn, stages
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters
 from mechaug.types import PerImage, Seeds
 

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from mechaug.fields import noise_field
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.erasing import rectangle, stretch
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage, Seeds
 

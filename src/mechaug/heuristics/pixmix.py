@@ -115,17 +115,18 @@ class PixMix(Heuristic[PixMixParameters]):
 
     def sample(self, key: Key) -> PixMixParameters:
         """Draw rounds, what each mixes in and in which shares."""
-        own = key.fold("PixMix")
-        kind = own.fold("round").integers(0, 4, self.rounds)
-        beyond = (
-            torch.arange(self.rounds, device=key.device) >= own.fold("rounds").integers(0, self.rounds + 1)[..., None]
-        )
+        rounds, copies = self.rounds, self.rounds + 1
+        own = key.fold("PixMix").ahead(
+            round=rounds, rounds=1, starts=1, inside=rounds, first=rounds, second=rounds, other=1, place=2,
+            operation=copies, level=copies, sign=copies,
+        )  # fmt: skip
+        kind = own.fold("round").integers(0, 4, rounds)
+        beyond = torch.arange(rounds, device=key.device) >= own.fold("rounds").integers(0, rounds + 1)[..., None]
         kind = kind.masked_fill(beyond, NOTHING)
         # A copy is made where it is used: at the start for half of the pictures, and in rounds that mix it in.
         starts = own.fold("starts").integers(0, 2, 1) == 1
         used = torch.cat((starts, (kind == ADD_SELF) | (kind == MULTIPLY_SELF)), dim=-1)
-        copies = self.rounds + 1
-        first, second = draw_shares(own, self.beta, self.rounds)
+        first, second = draw_shares(own, self.beta, rounds)
         return PixMixParameters(
             other=own.fold("other").uniform(),
             place=own.fold("place").uniform(0.0, 1.0, 2),

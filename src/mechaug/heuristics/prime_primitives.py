@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import conv2d, grid_sample
 
-from mechaug.keys import noise_field
+from mechaug.fields import noise_field
 from mechaug.mechanisms.base import per_image
 from mechaug.types import Image, PerImage, Seeds
 

@@ -11,9 +11,10 @@ from jaxtyping import Int64
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from mechaug.fields import noise_field
 from mechaug.heuristics.base import About, Citation, Heuristic
 from mechaug.heuristics.chains import NOTHING, run
-from mechaug.keys import Key, noise_field
+from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
 from mechaug.types import Image, PerImage, Seeds
 

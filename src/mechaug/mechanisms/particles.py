@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.keys import noise_field
+from mechaug.fields import noise_field
 from mechaug.types import PerImage, Seeds
 
 PerParticle = Float[Tensor, "b k"]

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.keys import Key, noise_field
+from mechaug.fields import noise_field
+from mechaug.keys import Key
 from mechaug.laws import Law, quantity
 from mechaug.mechanisms.base import (
     Mechanism,

@@ -7,7 +7,8 @@ from typing import Final, Literal, NamedTuple, final
 import torch
 from torch import Tensor
 
-from mechaug.keys import Key, noise_field
+from mechaug.fields import noise_field
+from mechaug.keys import Key
 from mechaug.laws import Law, quantity
 from mechaug.mechanisms.base import (
     Mechanism,
