@@ -121,8 +121,8 @@ class Key:
         labels = [_folded(self._label, str.__name__, name) for name in counts]
         sizes = [-(-count // 4) for count in counts.values()]
         counters = [(*label, block) for label, size in zip(labels, sizes, strict=True) for block in range(size)]
-        counter = torch.tensor(counters, device=self.device).reshape(-1, 3).unbind(1)
-        drawn = self._blocks((*counter, torch.full_like(counter[0], _DRAW)))
+        first, second, blocks = torch.tensor(counters, device=self.device).reshape(-1, 3).unbind(1)
+        drawn = self._blocks((first, second, blocks, torch.full_like(blocks, _DRAW)))
         parts = drawn.split([4 * size for size in sizes], dim=-1)
         return self._make(self._words, self._label, self._placed, dict(zip(labels, parts, strict=True)))
 
