@@ -85,14 +85,13 @@ def domains(result: Result) -> str:
         f"The net `{result.net}`, {data.width}×{data.height}, {len(result.seeds)} seeds, on "
         f"{result.environment.device}; {data.note}. Made by `{result.command}`. Accuracy in %, every picture judged by "
         "nets that never saw its domain.\n",
-        f"| trained with | all | {' | '.join(named)} | training, s |",
-        f"|---|{'--:|' * (len(named) + 2)}",
+        f"| trained with | all | {' | '.join(named)} |",
+        f"|---|{'--:|' * (len(named) + 1)}",
     ]
     for entry in sorted(result.methods, key=lambda entry: -entry.evaluation.clean.value):
         groups = {figure.name: figure.measurement for figure in entry.evaluation.figures if figure.group == BY_GROUP}
-        seconds = sum(run.train_seconds for run in entry.runs) / len(entry.runs)
         cells = [rounded(100 * one.value) for one in (entry.evaluation.clean, *(groups[name] for name in named))]
-        lines.append(f"| {entry.title} | {' | '.join(cells)} | {seconds:.0f} |")
+        lines.append(f"| {entry.title} | {' | '.join(cells)} |")
     lines += ["", f"| {result.contrasts[0].first} beside | difference, points | verdict |", "|---|--:|---|"]
     for one in result.contrasts:
         gain = one.difference
