@@ -111,7 +111,7 @@ def _together(config: StudyConfig, path: Path, data: Sequence[DataSet]) -> tuple
         torch.cat([one.test.pixels for one in data]), torch.cat([one.test.labels for one in data]),
         torch.arange(sum(sizes)),
     )  # fmt: skip
-    trained = ", ".join(f"{len(one.train):,}" for one in data)
+    trained = " or ".join(dict.fromkeys(f"{len(one.train):,}" for one in data))
     return (
         DataSet(
             config.data_name or path.resolve().name, f"domains:{path}", data[0].classes, data[0].train, test,
