@@ -1,6 +1,8 @@
 """Keys: known answers, the statistics of every draw, and independence of everything but the address."""
 
+import copy
 import itertools
+import pickle
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -541,3 +543,9 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn(key: Key) -> None:
         assert torch.equal(draw(ahead), draw(key)), name
     if key.shape:
         assert torch.equal(ahead.rows(torch.tensor([4, 2])).fold("three").unit(3), key.fold("three").unit(3)[[4, 2]])
+
+
+@pytest.mark.parametrize("key", [Key(3), Key(3).at(torch.arange(7)).fold("A").ahead(one=4)])
+def test_keys_travel_to_other_processes(key: Key) -> None:
+    for sent in (pickle.loads(pickle.dumps(key)), copy.deepcopy(key)):
+        assert torch.equal(sent.fold("one").unit(3), key.fold("one").unit(3))

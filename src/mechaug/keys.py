@@ -12,8 +12,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import final
+from typing import Final, TypeAlias, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -24,6 +23,11 @@ from mechaug.philox import MASK, Word, philox
 
 # The last counter word says what a block is for, so that no two uses can ever share one.
 _DRAW, _AT = 0, 1
+
+_Ahead: TypeAlias = Mapping[tuple[int, int], Tensor]
+"""Words that are drawn already, by the label of the part that they belong to."""
+
+_NONE_AHEAD: Final[_Ahead] = {}
 
 
 @final
@@ -53,7 +57,7 @@ class Key:
         self._words = torch.tensor([seed & MASK, (seed >> 32) & MASK], dtype=torch.int64)
         self._label = (0, 0)
         self._placed = False
-        self._drawn: Mapping[tuple[int, int], Tensor] = MappingProxyType({})
+        self._drawn = _NONE_AHEAD
 
     @classmethod
     def _make(
@@ -61,7 +65,7 @@ class Key:
         words: Int64[Tensor, "*batch 2"],
         label: tuple[int, int],
         placed: bool,
-        drawn: Mapping[tuple[int, int], Tensor] = MappingProxyType({}),
+        drawn: _Ahead = _NONE_AHEAD,
     ) -> "Key":
         key = object.__new__(cls)
         key._words, key._label, key._placed, key._drawn = words, label, placed, drawn
@@ -245,11 +249,11 @@ def _to_unit(words: Word) -> Float[Tensor, "..."]:
 
 
 def _gamma_at(concentration: float, quantiles: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    from scipy.special import gammaincinv
-
     _check_positive(concentration)
     if concentration == 1.0:
         return -torch.log1p(-quantiles)
+    from scipy.special import gammaincinv
+
     return torch.as_tensor(gammaincinv(concentration, quantiles.cpu().numpy())).to(quantiles.device)
 
 
