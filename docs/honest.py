@@ -9,6 +9,7 @@ from pathlib import Path
 from mechaug.evaluation.fairness import BY_GROUP
 from mechaug.evaluation.result import Result, read_result
 from mechaug.files import write_bytes
+from mechaug.reports.contrasts import points
 
 PAGE = Path(__file__).resolve().parent / "honest.md"
 RESULTS = PAGE.parents[1] / "benchmarks" / "results" / "0.1.0"
@@ -61,11 +62,7 @@ def study(result: Result, how: str) -> str:
     for one in result.contrasts:
         if one.measured.startswith(("clean", "pgd")):
             continue
-        gain = one.difference
-        lines.append(
-            f"| {one.question} | {one.measured} | {one.second} | "
-            f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] | {one.verdict} |"
-        )
+        lines.append(f"| {one.question} | {one.measured} | {one.second} | {points(one)} | {one.verdict} |")
     doubts = [f"- {entry.title}: {caution}" for entry in result.methods for caution in entry.evaluation.cautions]
     if doubts:
         lines += ["\nCautions:\n", *doubts]
@@ -93,12 +90,7 @@ def domains(result: Result) -> str:
         cells = [rounded(100 * one.value) for one in (entry.evaluation.clean, *(groups[name] for name in named))]
         lines.append(f"| {entry.title} | {' | '.join(cells)} |")
     lines += ["", f"| {result.contrasts[0].first} beside | difference, points | verdict |", "|---|--:|---|"]
-    for one in result.contrasts:
-        gain = one.difference
-        lines.append(
-            f"| {one.second} | {100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}] | "
-            f"{one.verdict} |"
-        )
+    lines += [f"| {one.second} | {points(one)} | {one.verdict} |" for one in result.contrasts]
     return "\n".join(lines) + "\n"
 
 

@@ -65,7 +65,8 @@ def run_domains(
         studies[domain] = run_study(
             own, folder / domain, command=command, watch=watch, checkpoint_seconds=checkpoint_seconds, spread=spread
         )
-        data.append(load_data(own))
+        # The trainings' pictures are not looked at again.
+        data.append(load_data(replace(own, train_size=0)))
     pooled = _pooled(config, path, studies, data, folder, about, command)
     write_result(pooled, folder / "result.json")
     return {"": pooled, **studies}
@@ -75,7 +76,7 @@ def _pooled(
     config: StudyConfig, path: Path, studies: Mapping[str, Result], data: Sequence[DataSet], folder: Path, about: str,
     command: str,
 ) -> Result:  # fmt: skip
-    together, domain_of = _together(config, path, data)
+    together, domain_of = _together(config, path, data, studies)
     target = Target(
         together.test, together.classes, total=together.test_total, groups=domain_of, group_names=tuple(studies)
     )
@@ -99,19 +100,22 @@ def _pooled(
     )  # fmt: skip
     return replace(
         result,
+        data=replace(result.data, train_size=next(iter(studies.values())).data.train_size),
         wall_seconds=sum(study.wall_seconds for study in studies.values()),
         contrasts=tuple(compared(QUESTION, entries[about].title, pairs, entries, key)),
     )
 
 
-def _together(config: StudyConfig, path: Path, data: Sequence[DataSet]) -> tuple[DataSet, torch.Tensor]:
+def _together(
+    config: StudyConfig, path: Path, data: Sequence[DataSet], studies: Mapping[str, Result]
+) -> tuple[DataSet, torch.Tensor]:
     """All held-out pictures as one set, and the number of each one's domain."""
     sizes = [len(one.test) for one in data]
     test = Pictures(
         torch.cat([one.test.pixels for one in data]), torch.cat([one.test.labels for one in data]),
         torch.arange(sum(sizes)),
     )  # fmt: skip
-    trained = " or ".join(dict.fromkeys(f"{len(one.train):,}" for one in data))
+    trained = " or ".join(dict.fromkeys(f"{study.data.train_size:,}" for study in studies.values()))
     return (
         DataSet(
             config.data_name or path.resolve().name, f"domains:{path}", data[0].classes, data[0].train, test,

@@ -113,12 +113,12 @@ class Study:
 
             spread = Spread(self.ray, checkpoint_seconds=seconds)
         domains = domains_root(self.data)
-        if domains is not None and honest is not None:
-            raise UserError(
-                "the honest protocol holds one domain out at a time: name it, as in "
-                f"--data {self.data}@NAME, or leave --protocol honest out"
-            )
         if domains is not None:
+            if honest is not None:
+                raise UserError(
+                    "the honest protocol holds one domain out at a time: name it, as in "
+                    f"--data {self.data}@NAME, or leave --protocol honest out"
+                )
             about = self.mechanism if self.mechanism in config.methods else config.methods[0]
             return run_domains(
                 config, domains, self.out, about=about, command=command, watch=watch, checkpoint_seconds=seconds,

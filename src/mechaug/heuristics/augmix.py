@@ -44,7 +44,6 @@ _STEPS: Final[Mapping[str, Callable[[Levels, PerImage], Levels]]] = {
 _MAY_DO_NOTHING: Final = ("rotate", "translate_x", "translate_y")
 _DEEPEST: Final = 3
 _WEAKEST: Final = 0.1
-_CACHED: Final = 3 * 2**21  # numbers in the chains of one portion
 
 
 @parameters
@@ -164,11 +163,11 @@ class AugMix(Heuristic[AugMixParameters]):
 
     def transform(self, x: Image, params: AugMixParameters) -> Image:
         """(1 − mix) · x + mix · Σ weight · chain(x)."""
-        # On a CPU the pictures are taken in portions that stay in the cache, which is up to twice as fast when large.
-        portion = max(1, len(x) if x.is_cuda else _CACHED // (self.width * x.shape[1:].numel()))
-        rows = torch.arange(len(x), device=x.device).split(portion)
-        mixed = [_mix(part, params.rows(index)) for part, index in zip(x.split(portion), rows, strict=True)]
-        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+        width = params.weights.shape[1]
+        chains = _chains(x, params)
+        weights = (params.weights / 255.0).float()
+        mixed = torch.bmm(weights[:, None], chains.float().view(len(x), width, x.shape[1:].numel())).view_as(x)
+        return mixed.to(x.dtype).lerp_(x, per_image(1.0 - params.mix.to(x.dtype)))
 
     def chains(self, x: Image, params: AugMixParameters) -> Float[Tensor, "b chains c h w"]:
         """What the chains make of each picture, before they are mixed; no gradient reaches the pictures."""
@@ -180,14 +179,6 @@ def _chains(x: Image, params: AugMixParameters) -> UInt8[Tensor, "chains c h w"]
     levels = to_levels(x).repeat_interleave(params.weights.shape[1], dim=0)
     apply_everyday(levels, _NAMES, *(part.flatten(0, 1) for part in (params.operation, params.level, params.sign)))
     return levels
-
-
-def _mix(x: Image, params: AugMixParameters) -> Image:
-    width = params.weights.shape[1]
-    chains = _chains(x, params)
-    weights = (params.weights / 255.0).float()
-    mixed = torch.bmm(weights[:, None], chains.float().view(len(x), width, x.shape[1:].numel())).view_as(x).to(x.dtype)
-    return mixed.lerp_(x, per_image(1.0 - params.mix.to(x.dtype)))
 
 
 def apply_everyday(

@@ -29,7 +29,6 @@ _NAMES: Final = tuple(OPERATIONS)
 _WEAKEST: Final = 0.1
 _TINY: Final = 5e-38
 _DARKEST: Final = math.log(_TINY)
-_CACHED: Final = 2**21  # numbers of the pictures of one portion
 
 
 @parameters
@@ -155,12 +154,6 @@ class PixMix(Heuristic[PixMixParameters]):
 
     def transform(self, x: Image, params: PixMixParameters) -> Image:
         """Mix, round after round; each result is cut to [0, 1], as published."""
-        portion = max(1, len(x) if x.is_cuda else _CACHED // x.shape[1:].numel())
-        rows = torch.arange(len(x), device=x.device).split(portion)
-        mixed = [self._mix(part, params.rows(some)) for part, some in zip(x.split(portion), rows, strict=True)]
-        return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
-
-    def _mix(self, x: Image, params: PixMixParameters) -> Image:
         owners, slots = (params.operation != NOTHING).nonzero(as_tuple=True)
         copies = to_levels(x).index_select(0, owners)
         chosen = (part[owners, slots][:, None] for part in (params.operation, params.level, params.sign))
