@@ -4,7 +4,7 @@
 
 Every contender draws and applies. A goal is a number of times a rival's speed: as measured in the same run, and as
 stated where it was measured once. A rival that cannot be installed has its stated figure only; beside it stands that
-figure scaled to this machine's quickness now, by a rival that is both stated and measured.
+figure scaled to this machine's quickness now, by a rival that is both stated and measured, in turns with the row.
 """
 
 import argparse
@@ -18,8 +18,11 @@ from throughput import FEWER, LIBRARIES, SIZES, spread
 
 from heuristics_table import ROWS, Row
 
-YARDSTICK = "AugMix"
-"""The row whose rival says how quick the machine is now: it is stated and can be measured."""
+YARDSTICK = next(row for row in ROWS if row.name == "AugMix")
+"""Its first peer says how quick the machine is now: it is stated and can be measured."""
+
+LEAST_S = 0.2
+"""How long a turn lasts at least: the first call of a turn finds cold caches and takes up to half as long again."""
 
 
 def measure(row: Row, size: int, batch: Batch, options: argparse.Namespace, missing: dict[str, str]) -> dict[str, Any]:
@@ -27,7 +30,8 @@ def measure(row: Row, size: int, batch: Batch, options: argparse.Namespace, miss
     few = Batch(batch.pictures[: FEWER[size]], batch.arrays[: FEWER[size]])
     contenders, counts = {"mechaug": partial(row.prepare(size), batch)}, {"mechaug": len(batch.pictures)}
     peers = {}
-    for peer in row.peers if options.device == "cpu" else ():
+    absent = row.goal is not None and row.goal.peer is None
+    for peer in (*row.peers, *YARDSTICK.peers[: int(absent)]) if options.device == "cpu" else ():
         label, given = f"{peer.library} {peer.operation}", batch if peer.library == "kornia" else few
         try:
             run = peer.prepare(size)
@@ -36,7 +40,7 @@ def measure(row: Row, size: int, batch: Batch, options: argparse.Namespace, miss
             missing[label] = f"{type(problem).__name__}: {problem}"[:200]
             continue
         contenders[label], counts[label], peers[label] = partial(run, given), len(given.pictures), peer
-    times = side_by_side(contenders, runs=options.runs, device=options.device)
+    times = side_by_side(contenders, runs=options.runs, device=options.device, least_s=LEAST_S)
     speed = {label: counts[label] / timing.median_s for label, timing in times.items()}
     record = {
         "name": row.name,
@@ -57,16 +61,17 @@ def measure(row: Row, size: int, batch: Batch, options: argparse.Namespace, miss
     return record
 
 
-def judged(row: Row, size: int, record: dict[str, Any], quickness: float | None) -> dict[str, Any]:
+def judged(row: Row, size: int, record: dict[str, Any]) -> dict[str, Any]:
     """A row's goal beside what was reached: against the rival of this run, and against its stated figure."""
     goal = row.goal
     if goal is None:
         return record
-    rivals = [peer["per_s"] for peer in record["peers"] if peer["operation"] == goal.peer]
-    stated = goal.stated.get(size)
-    if not rivals and stated and quickness and goal.peer is None:
-        rivals = [stated * quickness]
+    stated, measured = goal.stated.get(size), goal.peer or YARDSTICK.peers[0].operation
+    rivals = [peer["per_s"] for peer in record["peers"] if peer["operation"] == measured]
     verdict: dict[str, Any] = {"times": goal.times}
+    if goal.peer is None and rivals and stated and YARDSTICK.goal is not None:
+        verdict["quickness"] = rivals[0] / YARDSTICK.goal.stated[size]
+        rivals = [stated * verdict["quickness"]]
     if rivals:
         verdict |= {"rival_per_s": rivals[0], "reached": record["per_s"] / rivals[0], "scaled": goal.peer is None}
     if stated:
@@ -93,15 +98,8 @@ def main() -> None:
         source = options.small if size == 32 else options.large
         batch = pictures(source, SIZES[size], size, options.device)
         chosen = [row for row in ROWS if size in row.sizes and (options.only is None or row.name in options.only)]
-        records = {row.name: measure(row, size, batch, options, missing) for row in chosen}
-        quickness = quickness_of(records.get(YARDSTICK), size)
-        rows = [judged(row, size, records[row.name], quickness) for row in chosen]
-        sizes[size] = {
-            "batch": list(batch.pictures.shape),
-            "pictures": source.partition(":")[0],
-            "quickness": quickness,
-            "rows": rows,
-        }
+        rows = [judged(row, size, measure(row, size, batch, options, missing)) for row in chosen]
+        sizes[size] = {"batch": list(batch.pictures.shape), "pictures": source.partition(":")[0], "rows": rows}
     record = {
         "environment": environment(options.device, LIBRARIES),
         "runs": options.runs,
@@ -114,15 +112,6 @@ def main() -> None:
         print(f"written: {out}")
     for label, reason in missing.items():
         print(f"left out: {label} ({reason})")
-
-
-def quickness_of(record: dict[str, Any] | None, size: int) -> float | None:
-    """How much faster than stated the yardstick's rival is in this run."""
-    row = next(row for row in ROWS if row.name == YARDSTICK)
-    if record is None or row.goal is None:
-        return None
-    found = [peer["per_s"] for peer in record["peers"] if peer["operation"] == row.goal.peer]
-    return found[0] / row.goal.stated[size] if found else None
 
 
 if __name__ == "__main__":

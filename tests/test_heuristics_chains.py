@@ -12,7 +12,10 @@ OPERATIONS = (lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x // 2 + 7)
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 5, 5), (3, 7, 3), (1, 2, 4), (3, 2, 2)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 @pytest.mark.parametrize("skipped", [0, 1])
-def test_chains_together_are_chains_one_by_one(shape: tuple[int, int, int], dtype: torch.dtype, skipped: int) -> None:
+@pytest.mark.parametrize("gradients", [True, False])
+def test_chains_together_are_chains_one_by_one(
+    shape: tuple[int, int, int], dtype: torch.dtype, skipped: int, gradients: bool
+) -> None:
     key = Key(3).at(torch.arange(20))
     # A picture skipped in front puts the others where only short words begin.
     pictures = key.fold("pictures").integers(0, 256, *shape).to(dtype)[skipped:]
@@ -29,6 +32,10 @@ def test_chains_together_are_chains_one_by_one(shape: tuple[int, int, int], dtyp
         seen.append((step, code))
         return OPERATIONS[code](some)
 
-    run(pictures, operation, len(OPERATIONS), act)
+    sideways = pictures.mT.contiguous().mT
+    with torch.set_grad_enabled(gradients):
+        run(pictures, operation, len(OPERATIONS), act)
+        run(sideways, operation, len(OPERATIONS), lambda code, some, *_: OPERATIONS[code](some))
     assert torch.equal(pictures, torch.stack(expected))
+    assert torch.equal(sideways, pictures)
     assert len(seen) == len(set(seen))

@@ -23,7 +23,7 @@ SMALL = h.MixingSet(count=12)
 
 
 def _operation(x: torch.Tensor, name: str, level: float, sign: float) -> torch.Tensor:
-    magnitude = _magnitude(name, torch.tensor([level]), torch.tensor([sign]), *x.shape[1:])
+    magnitude = _magnitude([name], torch.tensor([0]), torch.tensor([level]), torch.tensor([sign]), *x.shape[1:])
     return OPERATIONS[name](x[None], magnitude)[0]
 
 

@@ -5,6 +5,7 @@ operations, ranges and draws are those of the published experiments on CIFAR; wi
 `CrossEntropy() + 12 * JSD(views=2)` it is the whole method.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, final
@@ -199,13 +200,10 @@ def apply_everyday(
     """
     height, width = levels.shape[2:]
 
-    magnitude = level.double()
-    for code, name in enumerate(names):
-        chosen, given = operation == code, _magnitude(name, level, sign, height, width)
-        magnitude = torch.where(chosen, given, magnitude)
-        # Shifts of no pixel and turns of no degree are common at the usual severity.
-        if name in _MAY_DO_NOTHING:
-            operation = operation.masked_fill(chosen & (given == 0), NOTHING)
+    magnitude = _magnitude(names, operation, level, sign, height, width)
+    # Shifts of no pixel and turns of no degree are common at the usual severity.
+    may_do_nothing = torch.tensor([name in _MAY_DO_NOTHING for name in names], device=operation.device)
+    operation = operation.masked_fill(may_do_nothing[operation] & (magnitude == 0), NOTHING)
 
     def act(code: int, some: Levels, rows: Int64[Tensor, "n"], step: int) -> Levels:
         return _STEPS[names[code]](some, magnitude[rows, step])
@@ -214,22 +212,40 @@ def apply_everyday(
 
 
 def _magnitude(
-    name: str, level: Float[Tensor, "*b"], sign: Float[Tensor, "*b"], height: int, width: int
+    names: Sequence[str],
+    operation: Int64[Tensor, "*b"],
+    level: Float[Tensor, "*b"],
+    sign: Float[Tensor, "*b"],
+    height: int,
+    width: int,
 ) -> Float[Tensor, "*b"]:
-    """What an operation is given for a level, in float64; where the published code makes it whole, so does this."""
-    level, sign = level.double(), sign.double()
+    """What each operation is given for its level, in float64; where the published code makes it whole, so does this."""
+    scales = torch.tensor([_scale(name, height, width) for name in names], dtype=torch.float64, device=operation.device)
+    start, full, most, whole, signed = scales[operation].unbind(-1)
+    amount = level.double() * full / 10
+    amount = torch.where(whole == 1, amount.trunc(), amount).minimum(most)
+    return start + amount * torch.where(signed == 1, sign.double(), -1.0)
+
+
+def _scale(name: str, height: int, width: int) -> tuple[float, float, float, bool, bool]:
+    """An operation's magnitude is a start and an amount that depends on the level.
+
+    Returns:
+        The start; the amount at level 10; the most there is; whether it is cut to a whole number; and whether it goes
+        either way, as a sign says, or always down.
+    """
     match name:
         case "posterize":
-            return (4 - (level * 4 / 10).trunc()).clamp(min=1)
+            return 4, 4, 3, True, False
         case "rotate":
-            return sign * (level * 30 / 10).trunc()
+            return 0, 30, math.inf, True, True
         case "solarize":
-            return 256 - (level * 256 / 10).trunc()
+            return 256, 256, math.inf, True, False
         case "shear_x" | "shear_y":
-            return sign * (level * 0.3 / 10)
+            return 0, 0.3, math.inf, False, True
         case "translate_x":
-            return sign * (level * (width / 3) / 10).trunc()
+            return 0, width / 3, math.inf, True, True
         case "translate_y":
-            return sign * (level * (height / 3) / 10).trunc()
+            return 0, height / 3, math.inf, True, True
         case _:
-            return level
+            return 0, 0, math.inf, False, False

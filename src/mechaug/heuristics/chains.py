@@ -33,21 +33,23 @@ def run(
     # Rows in the order of their operation, and how many chose each: one wait for the device for all the steps.
     order = operation.argsort(dim=0)
     sizes: list[list[int]] = (operation[..., None] == codes).sum(0).tolist()
-    words = _words(pictures)
     for step, chosen in enumerate(sizes):
         _, *groups = order[:, step].split(chosen)
         for code, rows in enumerate(groups):
             if len(rows):
-                acted = act(code, pictures.index_select(0, rows), rows, step)
-                words.index_copy_(0, rows, acted if words is pictures else acted.flatten(1).view(words.dtype))
+                put_back(pictures, rows, act(code, pictures.index_select(0, rows), rows, step))
 
 
-def _words(pictures: Pixels) -> Tensor:
-    """The same memory in the longest words that fill a picture: a CPU puts bytes back one by one, which takes long."""
-    if pictures.dtype != torch.uint8 or pictures.device.type != "cpu" or not pictures.is_contiguous():
-        return pictures
-    rows = pictures.flatten(1)
-    return rows.view(_WORDS[math.gcd(16, rows.shape[1], pictures.storage_offset())])
+def put_back(pictures: Pixels, rows: Int64[Tensor, "n"], some: Num[Tensor, "n c h w"]) -> None:
+    """`pictures.index_copy_(0, rows, some)`, which on a CPU takes long number by number: here in the longest words."""
+    differentiable = torch.is_grad_enabled() and pictures.is_floating_point()
+    if differentiable or pictures.device.type != "cpu" or not pictures.is_contiguous():
+        pictures.index_copy_(0, rows, some)
+        return
+    stored, put = pictures.flatten(1), some.flatten(1)
+    starts = (place.storage_offset() * place.element_size() for place in (stored, put))
+    word = _WORDS[math.gcd(16, stored.shape[1] * stored.element_size(), *starts)]
+    stored.view(word).index_copy_(0, rows, put.view(word))
 
 
 _WORDS: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}

@@ -198,7 +198,7 @@ class IPMix(Heuristic[IPMixParameters]):
         )
 
         def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
-            added = to_picture(others.index_select(0, owner[rows]), x)
+            added = others.index_select(0, owner[rows])
             if code == ADD:
                 mixture = added_up(so_far, added, first[rows, step], second[rows, step])
             elif code == MULTIPLY:
@@ -207,8 +207,8 @@ class IPMix(Heuristic[IPMixParameters]):
                 # A field of its own for each step of each chain of a picture.
                 seed = params.seed[owner[rows]] ^ (rows % width * params.patch.shape[2] + step)
                 stays = _stays(seed, kept[rows, step], so_far.shape, shared=code == PIXELS)
-                mixture = torch.where(stays, so_far, added)
-            return torch.where(_inside(box[rows, step], *so_far.shape[2:]), mixture.clamp(0.0, 1.0), so_far)
+                mixture = torch.where(stays, so_far, to_picture(added, x))
+            return torch.where(_inside(box[rows, step], *so_far.shape[2:]), mixture, so_far)
 
         run(chains, patch, 4, act)
         weights = params.weights.to(x.dtype)[:, :, None, None, None]

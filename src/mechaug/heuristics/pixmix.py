@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mechaug.heuristics.augmix import OPERATIONS, apply_everyday
 from mechaug.heuristics.base import About, Citation, Heuristic
-from mechaug.heuristics.chains import NOTHING, run
+from mechaug.heuristics.chains import NOTHING, put_back, run
 from mechaug.heuristics.levels import Levels, to_levels, to_picture
 from mechaug.heuristics.mixing_set import MixingSet
 from mechaug.keys import Key
@@ -161,7 +161,8 @@ class PixMix(Heuristic[PixMixParameters]):
         number = torch.zeros_like(params.operation)
         number[owners, slots] = torch.arange(len(owners), device=x.device)
         begun = owners[slots == 0]
-        mixed = x.index_copy(0, begun, to_picture(copies.index_select(0, number[begun, 0]), x))
+        mixed = x.clone()
+        put_back(mixed, begun, to_picture(copies.index_select(0, number[begun, 0]), x))
         # What each round mixes in stands among the copies, or behind them among the crops of the mixing set.
         mixes_other = (params.round == ADD_OTHER) | (params.round == MULTIPLY_OTHER)
         crops = mixes_other.any(1)
@@ -173,9 +174,8 @@ class PixMix(Heuristic[PixMixParameters]):
         mixture = (~adds).long().masked_fill(params.round == NOTHING, NOTHING)
 
         def act(code: int, so_far: Image, rows: Int64[Tensor, "n"], step: int) -> Image:
-            added = to_picture(sources.index_select(0, source[rows, step]), x)
-            mix = (added_up, multiplied)[code]
-            return mix(so_far, added, params.first[rows, step], params.second[rows, step]).clamp(0.0, 1.0)
+            mix, added = (added_up, multiplied)[code], sources.index_select(0, source[rows, step])
+            return mix(so_far, added, params.first[rows, step], params.second[rows, step])
 
         run(mixed, mixture, 2, act)
         return mixed
@@ -213,16 +213,18 @@ def mixing_crops(source: MixingSet, like: Tensor, other: PerImage, place: Float[
     return crops.float().mean(1, keepdim=True).round().to(torch.uint8).expand(-1, channels, -1, -1)
 
 
-def added_up(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
-    """A weighted sum, about middle grey."""
+def added_up(x: Image, other: Levels, first: PerImage, second: PerImage) -> Image:
+    """A weighted sum of pictures and grey levels, about middle grey, cut to [0, 1]."""
     first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
-    return (x * first).add_((1.0 - first - second) / 2.0).addcmul_(second, other)
+    added = (x * first).add_((1.0 - first - second) / 2.0).addcmul_(second / 255.0, other.to(x.dtype))
+    return added.clamp_(0.0, 1.0)
 
 
-def multiplied(x: Image, other: Image, first: PerImage, second: PerImage) -> Image:
-    """A weighted product, in which middle grey changes nothing."""
+def multiplied(x: Image, other: Levels, first: PerImage, second: PerImage) -> Image:
+    """A weighted product of pictures and grey levels, in which middle grey changes nothing, cut to [0, 1]."""
     first, second = per_image(first.to(x.dtype)), per_image(second.to(x.dtype))
     # (2x)^first · (2 other)^second / 2 in one exponential. Black stays black, and does not become infinite under a
     # negative power; an exponential of what is darker still would take thirty times as long.
-    logarithm = x.clamp(min=_TINY).log_().mul_(first).add_((first + second - 1.0) * math.log(2.0))
-    return logarithm.addcmul_(second, other.clamp(min=_TINY).log_()).clamp_(min=_DARKEST).exp_()
+    constant = (first + second - 1.0) * math.log(2.0) - second * math.log(255.0)
+    logarithm = x.clamp(min=_TINY).log_().mul_(first).add_(constant)
+    return logarithm.addcmul_(second, other.to(x.dtype).clamp_(min=255.0 * _TINY).log_()).clamp_(_DARKEST, 0.0).exp_()
