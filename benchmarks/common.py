@@ -52,7 +52,7 @@ class Timing:
 
 
 def side_by_side(
-    contenders: Mapping[str, Callable[[], object]], *, runs: int, device: str = "cpu", least_s: float = 0.05
+    contenders: Mapping[str, Callable[[], object]], *, runs: int, device: str = "cpu", least_s: float = 0.2
 ) -> dict[str, Timing]:
     """Time several functions in turns, round by round, so that a noisy machine is noisy for all of them.
 
@@ -60,7 +60,8 @@ def side_by_side(
         contenders: by name.
         runs: timed rounds after two that warm up.
         device: "cuda" times with the device's own events.
-        least_s: a run repeats a fast function until it has lasted about this long.
+        least_s: a run repeats a fast function until it has lasted about this long: the first call after other
+            contenders finds cold caches and takes up to half as long again.
     """
     repeats: dict[str, int] = {}
     for name, call in contenders.items():

@@ -21,17 +21,15 @@ from heuristics_table import ROWS, Row
 YARDSTICK = next(row for row in ROWS if row.name == "AugMix")
 """Its first peer says how quick the machine is now: it is stated and can be measured."""
 
-LEAST_S = 0.2
-"""How long a turn lasts at least: the first call of a turn finds cold caches and takes up to half as long again."""
-
 
 def measure(row: Row, size: int, batch: Batch, options: argparse.Namespace, missing: dict[str, str]) -> dict[str, Any]:
     """One heuristic at one size, beside its peers."""
     few = Batch(batch.pictures[: FEWER[size]], batch.arrays[: FEWER[size]])
     contenders, counts = {"mechaug": partial(row.prepare(size), batch)}, {"mechaug": len(batch.pictures)}
     peers = {}
-    absent = row.goal is not None and row.goal.peer is None
-    for peer in (*row.peers, *YARDSTICK.peers[: int(absent)]) if options.device == "cpu" else ():
+    installed = row.goal is None or row.goal.peer is not None
+    rivals = row.peers if installed else (*row.peers, YARDSTICK.peers[0])
+    for peer in rivals if options.device == "cpu" else ():
         label, given = f"{peer.library} {peer.operation}", batch if peer.library == "kornia" else few
         try:
             run = peer.prepare(size)
@@ -40,7 +38,7 @@ def measure(row: Row, size: int, batch: Batch, options: argparse.Namespace, miss
             missing[label] = f"{type(problem).__name__}: {problem}"[:200]
             continue
         contenders[label], counts[label], peers[label] = partial(run, given), len(given.pictures), peer
-    times = side_by_side(contenders, runs=options.runs, device=options.device, least_s=LEAST_S)
+    times = side_by_side(contenders, runs=options.runs, device=options.device)
     speed = {label: counts[label] / timing.median_s for label, timing in times.items()}
     record = {
         "name": row.name,

@@ -19,6 +19,7 @@ from mechaug.heuristics.levels import to_levels, to_picture
 from mechaug.heuristics.views import Batch, Mixing, View, ViewMaker, in_turn, partner_rows
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
+from mechaug.mechanisms.eager import put_back
 from mechaug.types import Image, Labels, PerImage
 
 CITATION: Final = Citation(
@@ -201,7 +202,7 @@ class APRSingle(Heuristic[APRSingleParameters]):
         own = first.index_select(0, rows)
         whose = per_image(params.phase[rows] == 1)
         recombined = recombine(torch.where(whose, second, own), torch.where(whose, own, second))
-        first.index_copy_(0, rows, recombined.clamp(0.0, 255.0))
+        put_back(first, rows, recombined.clamp(0.0, 255.0))
         kept = per_image((params.operation[:, 0] == NOTHING) & (params.phase == 0))
         return torch.where(kept, x, to_picture(first, x))
 

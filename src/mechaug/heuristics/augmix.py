@@ -8,7 +8,7 @@ operations, ranges and draws are those of the published experiments on CIFAR; wi
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, final
+from typing import ClassVar, Final, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -20,6 +20,7 @@ from mechaug.heuristics.chains import NOTHING, run
 from mechaug.heuristics.levels import Levels, to_levels, to_picture
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
+from mechaug.mechanisms.eager import constant
 from mechaug.types import Image, PerImage
 
 OPERATIONS: Final[Mapping[str, ops.Operation]] = {
@@ -202,8 +203,8 @@ def apply_everyday(
 
     magnitude = _magnitude(names, operation, level, sign, height, width)
     # Shifts of no pixel and turns of no degree are common at the usual severity.
-    may_do_nothing = torch.tensor([name in _MAY_DO_NOTHING for name in names], device=operation.device)
-    operation = operation.masked_fill(may_do_nothing[operation] & (magnitude == 0), NOTHING)
+    may_do_nothing = constant(tuple(name in _MAY_DO_NOTHING for name in names), magnitude)[operation] == 1
+    operation = operation.masked_fill(may_do_nothing & (magnitude == 0), NOTHING)
 
     def act(code: int, some: Levels, rows: Int64[Tensor, "n"], step: int) -> Levels:
         return _STEPS[names[code]](some, magnitude[rows, step])
@@ -220,32 +221,45 @@ def _magnitude(
     width: int,
 ) -> Float[Tensor, "*b"]:
     """What each operation is given for its level, in float64; where the published code makes it whole, so does this."""
-    scales = torch.tensor([_scale(name, height, width) for name in names], dtype=torch.float64, device=operation.device)
+    level = level.double()
+    scales = constant(tuple(_scale(name, height, width) for name in names), level)
     start, full, most, whole, signed = scales[operation].unbind(-1)
-    amount = level.double() * full / 10
+    amount = level * full / 10
     amount = torch.where(whole == 1, amount.trunc(), amount).minimum(most)
     return start + amount * torch.where(signed == 1, sign.double(), -1.0)
 
 
-def _scale(name: str, height: int, width: int) -> tuple[float, float, float, bool, bool]:
-    """An operation's magnitude is a start and an amount that depends on the level.
+class _Scale(NamedTuple):
+    """How an operation's magnitude depends on its level: a start, and an amount from there.
 
-    Returns:
-        The start; the amount at level 10; the most there is; whether it is cut to a whole number; and whether it goes
-        either way, as a sign says, or always down.
+    Attributes:
+        start: the magnitude at level 0.
+        full: the amount at level 10.
+        most: the most that there is of it.
+        whole: whether the amount is cut to a whole number.
+        signed: whether it goes either way, as the sign says, or always down.
     """
+
+    start: float = 0.0
+    full: float = 0.0
+    most: float = math.inf
+    whole: bool = False
+    signed: bool = False
+
+
+def _scale(name: str, height: int, width: int) -> _Scale:
     match name:
         case "posterize":
-            return 4, 4, 3, True, False
+            return _Scale(start=4, full=4, most=3, whole=True)
         case "rotate":
-            return 0, 30, math.inf, True, True
+            return _Scale(full=30, whole=True, signed=True)
         case "solarize":
-            return 256, 256, math.inf, True, False
+            return _Scale(start=256, full=256, whole=True)
         case "shear_x" | "shear_y":
-            return 0, 0.3, math.inf, False, True
+            return _Scale(full=0.3, signed=True)
         case "translate_x":
-            return 0, width / 3, math.inf, True, True
+            return _Scale(full=width / 3, whole=True, signed=True)
         case "translate_y":
-            return 0, height / 3, math.inf, True, True
+            return _Scale(full=height / 3, whole=True, signed=True)
         case _:
-            return 0, 0, math.inf, False, False
+            return _Scale()

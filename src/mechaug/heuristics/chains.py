@@ -1,12 +1,13 @@
 """Chains of operations that differ from picture to picture, run together: the rows of a batch grouped by operation."""
 
-import math
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import torch
 from jaxtyping import Int64, Num
 from torch import Tensor
+
+from mechaug.mechanisms.eager import put_back
 
 Pixels: TypeAlias = Num[Tensor, "b c h w"]
 """Pictures in [0, 1], or their grey levels."""
@@ -38,19 +39,3 @@ def run(
         for code, rows in enumerate(groups):
             if len(rows):
                 put_back(pictures, rows, act(code, pictures.index_select(0, rows), rows, step))
-
-
-def put_back(pictures: Pixels, rows: Int64[Tensor, "n"], some: Num[Tensor, "n c h w"]) -> None:
-    """`pictures.index_copy_(0, rows, some)`, which on a CPU takes long number by number: here in the longest words."""
-    differentiable = torch.is_grad_enabled() and pictures.is_floating_point()
-    if differentiable or pictures.device.type != "cpu" or not pictures.is_contiguous():
-        pictures.index_copy_(0, rows, some)
-        return
-    stored, put = pictures.flatten(1), some.flatten(1)
-    starts = (place.storage_offset() * place.element_size() for place in (stored, put))
-    word = _WORDS[math.gcd(16, stored.shape[1] * stored.element_size(), *starts)]
-    stored.view(word).index_copy_(0, rows, put.view(word))
-
-
-_WORDS: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
-"""By their size in bytes."""

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from mechaug.heuristics.augmix import OPERATIONS, apply_everyday
 from mechaug.heuristics.base import About, Citation, Heuristic
-from mechaug.heuristics.chains import NOTHING, put_back, run
+from mechaug.heuristics.chains import NOTHING, run
 from mechaug.heuristics.levels import Levels, to_levels, to_picture
 from mechaug.heuristics.mixing_set import MixingSet
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Parameters, parameters, per_image
+from mechaug.mechanisms.eager import put_back
 from mechaug.types import Image, PerImage
 
 ADD_SELF, ADD_OTHER, MULTIPLY_SELF, MULTIPLY_OTHER = range(4)

@@ -21,6 +21,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
+from mechaug.mechanisms.eager import put_back
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage, Seeds
 
@@ -149,7 +150,10 @@ class Chain(Mechanism[ChainParams]):
             changed = part.transform(x.index_select(0, rows), own.rows(rows))
             # What is already a result of this chain may be overwritten, unless its way back is recorded.
             fresh = not torch.is_grad_enabled() and _memory(x) != _memory(given)
-            x = x.index_copy_(0, rows, changed) if fresh else x.index_copy(0, rows, changed)
+            if fresh:
+                put_back(x, rows, changed)
+            else:
+                x = x.index_copy(0, rows, changed)
         return converted(x, here, self.domain)
 
 

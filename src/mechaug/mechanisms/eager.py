@@ -3,9 +3,11 @@
 A short cut must not change what is computed by more than rounding.
 """
 
+import math
 from typing import Any, Final
 
 import torch
+from jaxtyping import Int64, Num
 from torch import Tensor
 
 
@@ -42,6 +44,22 @@ def constant(value: Any, like: Tensor) -> Tensor:  # noqa: ANN401  (a number, or
 
 _COPIES: Final[dict[Any, Tensor]] = {}
 """What `constant` has copied to accelerators."""
+
+
+def put_back(images: Num[Tensor, "b c h w"], rows: Int64[Tensor, "n"], some: Num[Tensor, "n c h w"]) -> None:
+    """`images.index_copy_(0, rows, some)`, which on a CPU takes long number by number: here in the longest words."""
+    differentiable = torch.is_grad_enabled() and images.is_floating_point()
+    if differentiable or images.device.type != "cpu" or not images.is_contiguous():
+        images.index_copy_(0, rows, some)
+        return
+    stored, put = images.flatten(1), some.flatten(1)
+    starts = (place.storage_offset() * place.element_size() for place in (stored, put))
+    word = _WORDS[math.gcd(16, stored.shape[1] * stored.element_size(), *starts)]
+    stored.view(word).index_copy_(0, rows, put.view(word))
+
+
+_WORDS: Final = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
+"""By their size in bytes."""
 
 
 def _is_eager() -> bool:
