@@ -30,6 +30,7 @@ CASES: dict[str, Case] = {
     "illuminant": Case(m.Illuminant()),
     "illuminant, black bodies": Case(m.Illuminant(locus="planckian")),
     "falloff": Case(m.Falloff()),
+    "mixed light": Case(m.MixedLight(contrast=(0.1, 0.4))),
     "shadow": Case(m.Shadow(breadth=(0.2, 0.5))),
     "exposure": Case(DARKER),
     "haze": Case(m.Haze()),

@@ -12,7 +12,7 @@ from mechaug.testing import example_key
 
 def reflected(count: int, size: int, **changes: float) -> Tensor:
     """Black behind a mirror: the reflected scene alone."""
-    values = {"reflectance": 1.0, "brighter_ev": 0.0, "contrast": 0.8, "blur_permille": 0.0} | changes
+    values = {"reflectance": 1.0, "brighter_ev": 0.0, "contrast": 0.8, "blur_permille": 0.0, "colour": 0.2} | changes
     made = {name: torch.full((count,), value, dtype=torch.float64) for name, value in values.items()}
     params = ReflectionParams(**made, scene_seed=torch.arange(count))
     return Reflection().transform(torch.zeros(count, 3, size, size, dtype=torch.float64), params)
@@ -71,6 +71,8 @@ def test_out_of_focus_it_has_no_detail_left() -> None:
 def test_it_has_less_colour_than_light() -> None:
     scene = reflected(400, 16).log()
     assert scene.mean(1).std() > 3 * (scene - scene.mean(1, keepdim=True)).std()
+    neon = reflected(400, 16, colour=3.0).log()
+    assert neon.mean(1).std() < (neon - neon.mean(1, keepdim=True)).std()
 
 
 def test_what_is_grey_gets_the_luminance_of_the_reflection() -> None:

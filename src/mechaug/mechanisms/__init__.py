@@ -41,6 +41,7 @@ from mechaug.mechanisms.isp import (
 )
 from mechaug.mechanisms.lens_dirt import LensDirt, LensDirtParams, LensDrops, LensDropsParams
 from mechaug.mechanisms.light import to_light, to_picture
+from mechaug.mechanisms.mixed_light import MixedLight, MixedLightParams
 from mechaug.mechanisms.mosaic import Demosaic, DemosaicParams
 from mechaug.mechanisms.motion import MotionBlur, MotionBlurParams, SubjectMotion, SubjectMotionParams
 from mechaug.mechanisms.occlusion import Occlusion, OcclusionParams
@@ -60,10 +61,10 @@ from mechaug.mechanisms.view import VIEWS, View
 from mechaug.mechanisms.viewpoint import Viewpoint, ViewpointParams
 
 CHAIN_ORDER: tuple[type[Mechanism], ...] = (
-    Viewpoint, CameraRotation, Perspective, Occlusion, Illuminant, Falloff, Shadow, Haze, Rain, Snow, Reflection,
-    LensDrops, LensDirt, LensDistortion, LateralChromatic, Aberration, Diffraction, Defocus, Glare, Vignetting,
-    GaussianScale, SpectralSlope, MotionBlur, SubjectMotion, RollingShutter, Exposure, Sensor, Demosaic, WhiteBalance,
-    ColourMatrix, Gamma, ToneCurve, Denoise, Sharpen, BandDropout, Rescale, BitDepth, Jpeg,
+    Viewpoint, CameraRotation, Perspective, Occlusion, Illuminant, Falloff, MixedLight, Shadow, Haze, Rain, Snow,
+    Reflection, LensDrops, LensDirt, LensDistortion, LateralChromatic, Aberration, Diffraction, Defocus, Glare,
+    Vignetting, GaussianScale, SpectralSlope, MotionBlur, SubjectMotion, RollingShutter, Exposure, Sensor, Demosaic,
+    WhiteBalance, ColourMatrix, Gamma, ToneCurve, Denoise, Sharpen, BandDropout, Rescale, BitDepth, Jpeg,
 )  # fmt: skip
 """The mechanisms in the order that light travels; each can be made without arguments."""
 
@@ -138,6 +139,8 @@ __all__ = [
     "Mechanism",
     "Mix",
     "MixParams",
+    "MixedLight",
+    "MixedLightParams",
     "MotionBlur",
     "MotionBlurParams",
     "Occlusion",

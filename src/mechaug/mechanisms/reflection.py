@@ -1,6 +1,5 @@
 """Reflections: the scene before a pane of glass, seen in it over the scene behind."""
 
-import math
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -8,7 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.fields import noise_field
 from mechaug.keys import Key
 from mechaug.laws import Law, quantity
 from mechaug.mechanisms.base import (
@@ -22,7 +20,7 @@ from mechaug.mechanisms.base import (
 )
 from mechaug.mechanisms.colour import LUMINANCE
 from mechaug.mechanisms.eager import constant
-from mechaug.mechanisms.warp import pixel_places
+from mechaug.mechanisms.waves import natural_field
 from mechaug.types import Image, PerImage, Seeds
 
 GLASS: Final = 1.52
@@ -31,10 +29,8 @@ GLASS: Final = 1.52
 GREY: Final = 0.18
 """Mean light of a scene as it is exposed for: of a grey card, in units of white."""
 
-_WAVES: Final = 48
-_FREQUENCIES: Final = (0.25, 16.0)
-_COLOUR: Final = 0.2
-"""How far the channels' waves differ, in units of what they share: natural scenes vary little in colour."""
+_FINEST: Final = 16.0
+"""Cycles over the picture's width of the finest detail that is reflected."""
 
 
 def pane_reflectance(angle_deg: Tensor) -> Tensor:
@@ -59,6 +55,7 @@ class ReflectionParams(Parameters):
         brighter_ev: how much brighter the reflected scene is than one that the camera is exposed for, EV.
         contrast: standard deviation of the natural logarithm of the reflected scene's light.
         blur_permille: standard deviation of its blur, being out of focus, in thousandths of the picture's width.
+        colour: how far red, green and blue differ in it, in units of what they share.
         scene_seed: which scene is reflected, stored as a seed.
     """
 
@@ -66,6 +63,7 @@ class ReflectionParams(Parameters):
     brighter_ev: PerImage
     contrast: PerImage
     blur_permille: PerImage
+    colour: PerImage
     scene_seed: Seeds
 
 
@@ -74,20 +72,19 @@ class ReflectionParams(Parameters):
 class Reflection(Mechanism[ReflectionParams]):
     """A window pane, a shop window or a windscreen: light x becomes (1 − R)·x + R·(light of the scene before it).
 
-    The reflected scene is one by its statistics: the logarithm of natural light is nearly normal, with a power
-    spectrum that falls as 1/frequency² (Ruderman and Bialek, "Statistics of natural images", Phys. Rev. Lett. 73,
-    1994), which is equal power in every octave: a sum of waves that are uniform in the logarithm of the frequency. Its
-    mean is 18 % of white times 2^brighter_ev.
+    The reflected scene is one by its statistics: its light is log-normal, with equal power in every octave; see
+    `natural_field`. Its mean is 18 % of white times 2^brighter_ev.
 
     Args:
         reflectance: law of the share of light that is reflected; see `pane_reflectance`.
         brighter_ev: law of how much brighter the reflected scene is, EV.
         contrast: law of the standard deviation of the logarithm of its light.
         blur_permille: law of the blur's standard deviation, thousandths of the picture's width.
+        colour: law of how far the channels differ, in units of what they share.
 
     Default prior: a pane seen at up to 70° (0.08 to 0.29); from a reflected scene as bright as the one behind to a
-    sunlit street before a shaded room, 3 EV; the contrast of outdoor scenes, low to high; in focus to well out of it.
-    The last three are assumptions.
+    sunlit street before a shaded room, 3 EV; the contrast of outdoor scenes, low to high; in focus to well out of it;
+    little colour, as natural scenes have, where neon at night has 1 and more. The last four are assumptions.
     """
 
     reflectance: Law = quantity(
@@ -96,6 +93,7 @@ class Reflection(Mechanism[ReflectionParams]):
     brighter_ev: Law = quantity((0.0, 3.0), "EV", neutral=0.0, low=-20.0, high=20.0, held=1.5)
     contrast: Law = quantity((0.5, 1.1), "", neutral=0.8, low=0.0, high=3.0, held=0.8)
     blur_permille: Law = quantity((0.0, 40.0), "permille", neutral=0.0, low=0.0, held=10.0)
+    colour: Law = quantity(0.2, "", neutral=0.2, low=0.0, high=100.0)
 
     domain = "light"
     structure = "none"
@@ -119,22 +117,11 @@ class Reflection(Mechanism[ReflectionParams]):
 
 
 def _scene(params: ReflectionParams, like: Image) -> Float[Tensor, "b 3 h w"]:
-    """The light of the reflected scenes, by the cosines' sum formula as one product of matrices for each picture."""
-    params = params.map(lambda leaf: leaf.to(like.dtype) if leaf.is_floating_point() else leaf)
-    height, width = like.shape[-2:]
-    drawn = noise_field(params.scene_seed, [6, _WAVES]).to(like.dtype)
-    octave, direction, phase = torch.special.ndtr(drawn[:, :3]).unbind(1)
-    low, high = _FREQUENCIES
-    turn = 2 * math.pi * low * torch.exp(math.log(high / low) * octave)
-    blurred = torch.exp(-0.5 * (turn * params.blur_permille[:, None] / 1000).square())
-    each = (1 + _COLOUR * drawn[:, 3:]) * (blurred * math.sqrt(2 / _WAVES / (1 + _COLOUR**2)))[:, None]
-    angle = 2 * math.pi * direction
-    right, down = pixel_places(height, width, like)
-    across = (turn * angle.cos())[..., None] * right + (2 * math.pi * phase)[..., None]
-    along = (turn * angle.sin())[..., None] * down
-    rows = torch.cat((along.cos(), along.sin()), 1)[:, None] * torch.cat((each, each), 2)[..., None]
-    field = rows.flatten(0, 1).mT.unflatten(0, (len(like), 3)) @ torch.cat((across.cos(), -across.sin()), 1)[:, None]
+    """The light of the reflected scenes."""
+    field = natural_field(
+        params.scene_seed, like, finest=_FINEST, colour=params.colour, blur_permille=params.blur_permille
+    )
     # A field of unit variance before the blur; the light of such a log-normal scene is 1 in the mean.
-    level = GREY * torch.exp2(params.brighter_ev)
-    contrast = per_image(params.contrast)
-    return per_image(level) * torch.exp(contrast * field - 0.5 * contrast.square())
+    level = per_image(GREY * torch.exp2(params.brighter_ev)).to(like.dtype)
+    contrast = per_image(params.contrast).to(like.dtype)
+    return level * torch.exp(contrast * field - 0.5 * contrast.square())
