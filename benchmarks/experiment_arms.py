@@ -64,6 +64,7 @@ _ARMS = (
     _arm("mix3-jsd", "three such chains mixed with the picture in linear light, JSD 12", mixture(*ALL, branches=3)),
     _arm("mix-band-jsd", "mix-jsd, then BandDropout on a quarter of the pictures", m.Chain(_MIX, _BAND)),
     method("exposures-jsd"),
+    method("mechanistic-lean"),
     _arm("mix-noise-band-jsd", "exposures-jsd, then BandDropout on a quarter of the pictures",
          m.Chain(exposures(), _BAND)),
     _arm("mix-kl", "mix-jsd with 6 × KL and a stopped gradient in the place of the JSD", _MIX,

@@ -84,3 +84,39 @@ def exposures(noisy: float = 0.35) -> m.Chain:
         noisy: the share of the pictures.
     """
     return m.Chain(mixture(*ALL), m.Maybe[Any](NOISE, noisy))
+
+
+DENSE: Final = m.Haze(visibility_m=(20.0, 300.0), distance_m=(10.0, 30.0), airlight=(0.05, 1.0), view=OBJECT)
+"""Fog by day and by night, down to a hundredth of the contrast."""
+
+FRINGES: Final = m.LateralChromatic(red_percent=(-1.5, 1.5), blue_percent=(-1.5, 1.5), view=OBJECT)
+"""A cheap lens far from its axis, where red and blue part by up to two pixels."""
+
+NEON: Final = m.Reflection(
+    brighter_ev=(1.0, 3.5), contrast=(0.4, 1.3), blur_permille=(5.0, 25.0), colour=(1.0, 10.0)
+)  # fmt: skip
+"""Coloured lights of a street at night in a pane."""
+
+STAGE: Final = m.MixedLight(contrast=(0.2, 1.0), colour=(0.5, 5.0))
+"""Lamps of many colours."""
+
+
+def lean(changed: float = 0.6) -> m.Maybe[Any]:
+    """The recipe where time is what counts: one cause for a picture, cheap ones more often, and many pictures none.
+
+    In a training of half a minute a second view costs more steps than it gives. Each picture is shown once: as it is,
+    with a mixture of chains of all mechanisms, in mixed light or with coloured lights in a pane before it, in dense
+    fog or with a cheap lens's fringes, or with a sensor's noise. Fog, mixed light and fringes have their share because
+    corruptions like them were the worst on pictures held out.
+
+    Args:
+        changed: the share of the pictures that get one of these.
+    """
+    usual = tuple({m.Haze: DENSE, m.LateralChromatic: FRINGES}.get(type(part), part) for part in ALL)
+    return m.Maybe[Any](
+        m.OneOf(
+            mixture(*usual), m.OneOf(STAGE, NEON, m.Chain(STAGE, NEON)), m.OneOf(DENSE, FRINGES), NOISE,
+            weights=(5, 4, 2, 1),
+        ),
+        changed,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from mechaug.heuristics.views import Augmentation
 from mechaug.scenes import library
 from mechaug.training.adversarial import WorstCase
 from mechaug.training.features import SupCon
-from mechaug.training.mechanistic import RECIPE_WEIGHT, exposures, recipe
+from mechaug.training.mechanistic import RECIPE_WEIGHT, exposures, lean, recipe
 from mechaug.training.method import Method as Method
 from mechaug.training.methods_adversarial import ADVERSARIAL
 from mechaug.training.objectives import JSD, CrossEntropy, Objective
@@ -121,6 +121,12 @@ METHODS: Final[tuple[Method, ...]] = (
         "C, mixed with the picture in linear light as exposures of one film, and on a fifth of the pictures a "
         "sensor's noise; cross-entropy on the clean picture and two such, and the Jensen–Shannon consistency over "
         "them.", True, recipe(), CrossEntropy("all") + RECIPE_WEIGHT * JSD()
+    ),
+    Method(
+        "mechanistic-lean", "Mechanistic, lean", "mechanism", "One cause for a picture, and for two in five none: a "
+        "mixture of chains of mechanisms as exposures of one film, mixed light or coloured lights in a pane, dense fog "
+        "or a lens's fringes, a sensor's noise; cross-entropy on that picture alone.", True, lean(),
+        CrossEntropy("augmented")
     ),
     Method(
         "exposures-jsd", "Exposures + JSD", "mechanism", "One to three of 22 mechanisms in a chain, mixed with the "
