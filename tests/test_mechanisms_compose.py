@@ -135,9 +135,9 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
     def counted(convert: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def call(x: Tensor) -> Tensor:
+        def call(x: torch.Tensor, **where: torch.Tensor) -> Tensor:
             made.append(convert.__name__)
-            return convert(x)
+            return convert(x, **where)
 
         return call
 

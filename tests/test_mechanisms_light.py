@@ -93,3 +93,18 @@ def test_slopes_agree_with_differences() -> None:
     values = row([0.001, 0.02, 0.2, 0.6, 0.99]).requires_grad_()
     assert torch.autograd.gradcheck(to_light, values)
     assert torch.autograd.gradcheck(to_picture, values)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_blocks_and_given_memory_change_nothing(dtype: torch.dtype) -> None:
+    # More values than two blocks hold, and from −0.25 to 1.25, so that both ends are clipped.
+    values = torch.linspace(-0.25, 1.25, 300_000, dtype=dtype).reshape(2, 3, 250, 200)
+    curve = to_picture(values.double())
+    given = torch.full_like(values, torch.nan)
+    assert to_picture(values, out=given) is given
+    for picture in (given, to_picture(values), to_picture(values.mT.contiguous().mT)):
+        assert (picture - curve).abs().max() < 1e-6
+        assert picture.min() == 0
+        assert float(picture.max()) == pytest.approx(1, abs=1e-12)
+    for light in (to_light(curve.to(dtype)), to_light(curve.to(dtype).contiguous(memory_format=torch.channels_last))):
+        assert (light - values.clamp(0, 1)).abs().max() < 1e-6

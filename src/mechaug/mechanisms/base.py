@@ -178,12 +178,16 @@ class Mechanism(ABC, Generic[P]):
         if not values_known() or needs_gradient(picture, *leaves):
             return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
         step = _images_at_once(picture, self.shares)
-        out = torch.empty_like(picture)
+        out = torch.empty_like(picture, memory_format=torch.contiguous_format)
         with torch.no_grad():
             for start in range(0, picture.shape[0], step):
                 part = slice(start, start + step)
                 some = params.map(lambda leaf, part=part: leaf[part])
-                torch.clamp(self.transform_in("picture", picture[part], some), 0.0, 1.0, out=out[part])
+                if self.domain == "light" and busy_rows(self, some) is None:
+                    # The same with a pass less over the pictures.
+                    to_picture(self.transform(to_light(picture[part]), some), out=out[part])
+                else:
+                    torch.clamp(self.transform_in("picture", picture[part], some), 0.0, 1.0, out=out[part])
         return out
 
     @final

@@ -1,11 +1,13 @@
 """Light and picture: linear scene-referred RGB, and the sRGB values that are stored and shown (IEC 61966-2-1).
 
 Every chain converts twice, and a power is the slowest of elementwise operations. Where nothing is traced or
-differentiated, both curves are therefore exp2(γ·log2(x)) in place, which takes half of the time, and the straight parts
-below their knees are added instead of chosen.
+differentiated, both curves are therefore exp(γ·log(x)) in place; what their argument lost when it was kept above the
+knee is the argument of the straight part, which is added instead of chosen; and all steps are done for as many pixels
+as a processor's cache holds before the next, which is what makes a large batch twice as fast.
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import torch
@@ -21,8 +23,11 @@ _SLOPE: Final = 12.92
 _GAMMA: Final = 2.4
 
 # Factors, as what is added to a logarithm.
-_DOWN: Final = torch.tensor(-_GAMMA * math.log2(1.055))
-_UP: Final = torch.tensor(math.log2(1.055))
+_DOWN: Final = torch.tensor(-_GAMMA * math.log(1.055))
+_UP: Final = torch.tensor(math.log(1.055))
+
+# Values of a block: two blocks of float32 are in the cache of one core.
+_BLOCK: Final = 2**17
 
 
 def to_light(picture: Image) -> Image:
@@ -35,31 +40,54 @@ def to_light(picture: Image) -> Image:
         Linear RGB, white = 1.0.
     """
     if _is_plain(picture):
-        power = picture.clamp(min=_PICTURE_KNEE).add_(0.055).log2_()
-        curved = torch.add(_DOWN, power, alpha=_GAMMA, out=power).exp2_()
-        return curved.add_(picture.clamp(max=_PICTURE_KNEE), alpha=1 / _SLOPE).sub_(_PICTURE_KNEE / _SLOPE)
+        return _in_blocks(_block_to_light, picture)
     # The power's argument is kept away from 0 where the straight branch is taken, so that no gradient is NaN.
     curved = ((picture.clamp(min=_PICTURE_KNEE) + 0.055) / 1.055) ** _GAMMA
     return torch.where(picture <= _PICTURE_KNEE, picture / _SLOPE, curved)
 
 
-def to_picture(light: Image) -> Image:
+def to_picture(light: Image, out: Image | None = None) -> Image:
     """The sRGB picture of linear light; what is darker than black or brighter than white is clipped.
 
     Args:
         light: linear RGB, white = 1.0; any values.
+        out: where the picture goes, contiguous and like the light; None for new memory.
 
     Returns:
         sRGB values in [0, 1].
     """
     if _is_plain(light):
-        power = light.clamp(_LIGHT_KNEE, 1.0).log2_()
-        curved = torch.add(_UP, power, alpha=1 / _GAMMA, out=power).exp2_()
-        straight = light.clamp(0.0, _LIGHT_KNEE)
-        return curved.add_(straight, alpha=_SLOPE).sub_(0.055 + _SLOPE * _LIGHT_KNEE).clamp_(0.0, 1.0)
+        return _in_blocks(_block_to_picture, light, out)
     clipped = light.clamp(0.0, 1.0)
     curved = 1.055 * clipped.clamp(min=_LIGHT_KNEE) ** (1 / _GAMMA) - 0.055
-    return torch.where(clipped <= _LIGHT_KNEE, _SLOPE * clipped, curved)
+    picture = torch.where(clipped <= _LIGHT_KNEE, _SLOPE * clipped, curved)
+    return picture if out is None else out.copy_(picture)
+
+
+def _block_to_light(picture: Tensor, out: Tensor, curved: Tensor) -> None:
+    torch.clamp(picture, min=_PICTURE_KNEE, out=curved)
+    torch.sub(picture, curved, out=out)
+    torch.add(_DOWN, curved.add_(0.055).log_(), alpha=_GAMMA, out=curved).exp_()
+    torch.add(curved, out, alpha=1 / _SLOPE, out=out)
+
+
+def _block_to_picture(light: Tensor, out: Tensor, curved: Tensor) -> None:
+    torch.clamp(light, _LIGHT_KNEE, 1.0, out=curved)
+    # Above white what was lost adds up to more than 1, and is clipped with the rest.
+    torch.sub(light, curved, out=out)
+    torch.add(_UP, curved.log_(), alpha=1 / _GAMMA, out=curved).exp_()
+    torch.add(curved, out, alpha=_SLOPE, out=out).sub_(0.055).clamp_(0.0, 1.0)
+
+
+def _in_blocks(convert: Callable[[Tensor, Tensor, Tensor], None], x: Image, out: Image | None = None) -> Image:
+    """A curve block by block: `convert` gets the values, where they go, and room for as many."""
+    values = x.contiguous().view(-1)
+    out = torch.empty_like(x, memory_format=torch.contiguous_format) if out is None else out
+    places, room = out.view(-1), torch.empty(min(_BLOCK, len(values)))
+    for start in range(0, len(values), _BLOCK):
+        part = values[start : start + _BLOCK]
+        convert(part, places[start : start + _BLOCK], room[: len(part)])
+    return out
 
 
 def _is_plain(x: Tensor) -> bool:
