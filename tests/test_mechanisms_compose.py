@@ -134,8 +134,8 @@ def test_order_matters() -> None:
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
 
-    def counted(convert: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        def call(x: torch.Tensor, **where: torch.Tensor) -> Tensor:
+    def counted(convert: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def call(x: Tensor, **where: Tensor) -> Tensor:
             made.append(convert.__name__)
             return convert(x, **where)
 
