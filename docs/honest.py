@@ -7,12 +7,15 @@ from collections import Counter
 from pathlib import Path
 
 from mechaug.evaluation.fairness import BY_GROUP
-from mechaug.evaluation.result import Result, read_result
+from mechaug.evaluation.result import MethodResult, Result, read_result
 from mechaug.files import write_bytes
 from mechaug.reports.contrasts import points
 
 PAGE = Path(__file__).resolve().parent / "honest.md"
 RESULTS = PAGE.parents[1] / "benchmarks" / "results" / "0.1.0"
+
+C_BAR = ("c-bar", "Scores")
+"""The suite and the heading of its mean error."""
 
 INTRODUCTION = """# The honest protocol
 
@@ -49,21 +52,26 @@ def page() -> str:
 def study(result: Result, how: str) -> str:
     """One study: who was right how often, then every comparison under corruption."""
     data = result.data
+    measured = result.methods[0].evaluation.figures
+    elsewhere = [figure.group for figure in measured if (figure.suite, figure.name) == ("shift", "accuracy")]
     lines = [
         f"\n## {result.contrasts[0].first} on {data.name}, {how}\n",
         f"The net `{result.net}`, {data.train_size:,} training pictures of {data.width}×{data.height}, "
         f"{len(result.seeds)} seeds, on {result.environment.device}. Made by `{result.command}`.\n",
-        "| trained with | C | clean | attacked | training, s |",
-        "|---|--:|--:|--:|--:|",
+        f"| trained with | C | C̄ | clean | attacked | {''.join(f'{name} | ' for name in elsewhere)}training, s |",
+        f"|---|--:|--:|--:|--:|{'--:|' * len(elsewhere)}--:|",
     ]
 
-    def corrupted(entry: object) -> float:
-        return -entry.evaluation.corrupted.value  # type: ignore[attr-defined]
+    def corrupted(entry: MethodResult) -> float:
+        return -entry.evaluation.corrupted.value if entry.evaluation.corrupted else 0.0
 
     for entry in sorted(result.methods, key=corrupted):
         scores, seconds = entry.evaluation, sum(run.train_seconds for run in entry.runs) / len(entry.runs)
-        cells = (scores.corrupted, scores.clean, scores.attacked)
-        figures = " | ".join("–" if cell is None else f"{100 * cell.value:.1f}" for cell in cells)
+        right = {(one.suite, one.group): one.measurement.value for one in scores.figures if one.name == "accuracy"}
+        wrong = next((one.measurement.value for one in scores.figures if (one.suite, one.group) == C_BAR), None)
+        plain = [None if one is None else one.value for one in (scores.corrupted, scores.clean, scores.attacked)]
+        cells = (plain[0], None if wrong is None else 1 - wrong, *plain[1:], *(right["shift", e] for e in elsewhere))
+        figures = " | ".join("–" if cell is None else f"{100 * cell:.1f}" for cell in cells)
         lines.append(f"| {entry.title} | {figures} | {seconds:.0f} |")
     lines += ["", "| question | measured | beside | difference, points | verdict |", "|---|---|---|--:|---|"]
     for one in result.contrasts:
