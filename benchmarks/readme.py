@@ -4,7 +4,7 @@ A test compares the README with what this makes of the result files, so that no 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,30 +68,29 @@ def confounding(record: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def honest(studies: Sequence[tuple[str, Result]]) -> str:
-    """A method of mechanisms minus AugMix + JSD in each study of the honest protocol, in Markdown."""
+def honest(studies: Mapping[str, Result]) -> str:
+    """The method of mechanisms minus AugMix + JSD in each study of the honest protocol, in Markdown."""
     lines = [
-        "| method | pictures, at equal | C | C̄ | clean | families left out | nearest rival on C |",
-        "|---|---|--:|--:|--:|--:|---|",
+        "| pictures, at equal | C | C̄ | clean | families left out | nearest rival on C |",
+        "|---|--:|--:|--:|--:|---|",
     ]
-    for name, result in studies:
+    for name, result in studies.items():
         found = {
             (one.measured, one.second): one.difference for one in result.contrasts if one.question in (ALL, LEFT_OUT)
         }
         cells = [
-            "–" if gain is None else f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-            for gain in (found.get((measured, RIVAL)) for measured in ("c", "c-bar", "clean", TOGETHER))
+            f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+            for gain in (found[measured, RIVAL] for measured in ("c", "c-bar", "clean", TOGETHER))
         ]
         nearest = min((gain.value, second) for (measured, second), gain in found.items() if measured == "c")
-        method = result.contrasts[0].first
-        lines.append(f"| {method} | {name} | {' | '.join(cells)} | {nearest[1]}, {100 * nearest[0]:+.1f} |")
-    one = studies[0][1]
-    lengths = sorted({(r.data.train_size, r.epochs) for name, r in studies if name.endswith("epochs")})
+        lines.append(f"| {name} | {' | '.join(cells)} | {nearest[1]}, {100 * nearest[0]:+.1f} |")
+    one = next(iter(studies.values()))
+    lengths = {r.data.name: f"{r.data.name}: {r.data.train_size:,} × {r.epochs}" for r in studies.values()}
     lines.append(
-        f"\nMinus {RIVAL}, points of accuracy with 95 % intervals over pictures and {len(one.seeds)} seeds; net "
-        f"`{one.net}`, pictures × epochs: {', '.join(f'{size:,} × {epochs}' for size, epochs in lengths)}. On families "
-        "left out each family of corruptions is judged by the net that was trained without its mechanisms. All "
-        "comparisons and their corrected verdicts: [docs/honest.md](docs/honest.md)."
+        f"\n{METHOD} minus {RIVAL}, points of accuracy with 95 % intervals over pictures and {len(one.seeds)} seeds; "
+        f"net `{one.net}`, pictures × epochs: {', '.join(lengths.values())}. On families left out each family of "
+        "corruptions is judged by the net that was trained without its mechanisms. All comparisons and their corrected "
+        "verdicts: [docs/honest.md](docs/honest.md)."
     )
     return "\n".join(lines) + "\n"
 
@@ -138,16 +137,14 @@ def with_figures(readme: str) -> str:
     return readme
 
 
-def honest_studies() -> list[tuple[str, Result]]:
-    """The committed studies of the honest protocol by pictures and cost, those of the latest method first."""
-    results = RESULT.parents[1]
-    found = []
-    for path in (*results.glob("honest-*/*/result.json"), *results.glob("longer-*/result.json")):
+def honest_studies() -> dict[str, Result]:
+    """The committed studies of the honest protocol that are about one method, by pictures and cost."""
+    found = {}
+    for path in sorted(RESULT.parents[1].glob("honest-*/*/result.json")):
         result = read_result(path)
-        cost = "longer, epochs" if path.parent.name.startswith("longer-") else path.parent.name
-        found.append((f"{result.data.name}, {cost}", result))
-    place = {method: -number for number, method in enumerate(METHODS)}
-    return sorted(found, key=lambda study: (place[study[1].contrasts[0].first], study[0]))
+        if result.contrasts[0].first == METHOD:
+            found[f"{result.data.name}, {path.parent.name}"] = result
+    return found
 
 
 def draw_picture() -> None:
@@ -167,7 +164,7 @@ def draw_picture() -> None:
     write_file(PICTURE, lambda temporary: drawn.save(temporary, format="JPEG", quality=88))
 
 
-METHODS = ("Mechanistic", "Mechanistic, lean")
+METHOD = "Mechanistic, lean"
 RIVAL = "AugMix + JSD"
 
 SHOWN_FIGURES = frozenset({("c", "Scores"), ("c-bar", "Scores"), ("stability", "")})

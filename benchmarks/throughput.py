@@ -31,7 +31,7 @@ from mechaug.reports.show import seen_by
 
 SIZES = {32: 512, 224: 32}
 LIBRARIES = ("torch", "kornia", "torchvision", "albumentations", "imagecorruptions-imaug", "timm", "pillow", "numpy")
-LEAST_S = {"cpu": 0.05, "cuda": 0.01}
+LEAST_S = {"cpu": 0.2, "cuda": 0.01}
 """How long a run lasts at least, seconds."""
 # One by one, libraries take as long per picture in a small batch as in a large one.
 FEWER = {32: 64, 224: 8}
