@@ -17,6 +17,9 @@ RESULTS = PAGE.parents[1] / "benchmarks" / "results" / "0.1.0"
 C_BAR = ("c-bar", "Scores")
 """The suite and the heading of its mean error."""
 
+SHIFTED = ("shift", "accuracy")
+"""The suite of sets from elsewhere, and the name of the figure for each."""
+
 INTRODUCTION = """# The honest protocol
 
 Do mechanisms win where they saw a corruption's relatives, and where they did not? `mechaug study --protocol honest`
@@ -55,7 +58,7 @@ def study(result: Result, how: str) -> str:
     """One study: who was right how often, then every comparison under corruption."""
     data = result.data
     measured = result.methods[0].evaluation.figures
-    elsewhere = [figure.group for figure in measured if (figure.suite, figure.name) == ("shift", "accuracy")]
+    elsewhere = [figure.group for figure in measured if (figure.suite, figure.name) == SHIFTED]
     lines = [
         f"\n## {result.contrasts[0].first} on {data.name}, {how}\n",
         f"The net `{result.net}`, {data.train_size:,} training pictures of {data.width}×{data.height}, "
@@ -69,10 +72,10 @@ def study(result: Result, how: str) -> str:
 
     for entry in sorted(result.methods, key=corrupted):
         scores, seconds = entry.evaluation, sum(run.train_seconds for run in entry.runs) / len(entry.runs)
-        right = {(one.suite, one.group): one.measurement.value for one in scores.figures if one.name == "accuracy"}
-        wrong = next((one.measurement.value for one in scores.figures if (one.suite, one.group) == C_BAR), None)
-        plain = [None if one is None else one.value for one in (scores.corrupted, scores.clean, scores.attacked)]
-        cells = (plain[0], None if wrong is None else 1 - wrong, *plain[1:], *(right["shift", e] for e in elsewhere))
+        c, clean, attacked = (one and one.value for one in (scores.corrupted, scores.clean, scores.attacked))
+        c_bar = next((1 - one.measurement.value for one in scores.figures if (one.suite, one.group) == C_BAR), None)
+        shifted = [one.measurement.value for one in scores.figures if (one.suite, one.name) == SHIFTED]
+        cells = (c, c_bar, clean, attacked, *shifted)
         figures = " | ".join("–" if cell is None else f"{100 * cell:.1f}" for cell in cells)
         lines.append(f"| {entry.title} | {figures} | {seconds:.0f} |")
     lines += ["", "| question | measured | beside | difference, points | verdict |", "|---|---|---|--:|---|"]

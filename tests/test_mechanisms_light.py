@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mechaug.mechanisms import to_light, to_picture
+from mechaug.mechanisms import Exposure, to_light, to_picture
 
 # Linear values of 8-bit sRGB levels, as tabulated in many places; 188 is the grey of half the light of white.
 TABLE = {
@@ -108,3 +108,9 @@ def test_blocks_and_given_memory_change_nothing(dtype: torch.dtype) -> None:
         assert float(picture.max()) == pytest.approx(1, abs=1e-12)
     for light in (to_light(curve.to(dtype)), to_light(curve.to(dtype).contiguous(memory_format=torch.channels_last))):
         assert (light - values.clamp(0, 1)).abs().max() < 1e-6
+
+
+def test_the_layout_in_memory_is_kept() -> None:
+    pictures = torch.rand(5, 3, 8, 9).contiguous(memory_format=torch.channels_last)
+    for made in (to_light(pictures), to_picture(pictures), Exposure().apply(pictures, Exposure().neutral(5))):
+        assert made.is_contiguous(memory_format=torch.channels_last)

@@ -178,16 +178,17 @@ class Mechanism(ABC, Generic[P]):
         if not values_known() or needs_gradient(picture, *leaves):
             return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
         step = _images_at_once(picture, self.shares)
-        out = torch.empty_like(picture, memory_format=torch.contiguous_format)
+        out = torch.empty_like(picture)
         with torch.no_grad():
             for start in range(0, picture.shape[0], step):
                 part = slice(start, start + step)
                 some = params.map(lambda leaf, part=part: leaf[part])
-                if self.domain == "light" and busy_rows(self, some) is None:
-                    # The same with a pass less over the pictures.
+                rows = busy_rows(self, some)
+                if self.domain == "light" and rows is None:
+                    # The curve clips: one pass less over the pictures.
                     to_picture(self.transform(to_light(picture[part]), some), out=out[part])
                 else:
-                    torch.clamp(self.transform_in("picture", picture[part], some), 0.0, 1.0, out=out[part])
+                    torch.clamp(self._on_rows(rows, "picture", picture[part], some), 0.0, 1.0, out=out[part])
         return out
 
     @final
@@ -196,12 +197,15 @@ class Mechanism(ABC, Generic[P]):
 
         On a CPU no work is done for images whose parameters are neutral: they come back bit for bit.
         """
-        rows = busy_rows(self, params)
-        if rows is not None:
-            if rows.numel() == 0:
-                return x
-            return x.index_copy(0, rows, self._converted(domain, x.index_select(0, rows), params.rows(rows)))
-        return self._converted(domain, x, params)
+        return self._on_rows(busy_rows(self, params), domain, x, params)
+
+    @final
+    def _on_rows(self, rows: Tensor | None, domain: Domain, x: Image, params: P) -> Image:
+        if rows is None:
+            return self._converted(domain, x, params)
+        if rows.numel() == 0:
+            return x
+        return x.index_copy(0, rows, self._converted(domain, x.index_select(0, rows), params.rows(rows)))
 
     @final
     def _converted(self, domain: Domain, x: Image, params: P) -> Image:

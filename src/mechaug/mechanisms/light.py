@@ -2,8 +2,8 @@
 
 Every chain converts twice, and a power is the slowest of elementwise operations. Where nothing is traced or
 differentiated, both curves are therefore exp(γ·log(x)) in place; what their argument lost when it was kept above the
-knee is the argument of the straight part, which is added instead of chosen; and all steps are done for as many pixels
-as a processor's cache holds before the next, which is what makes a large batch twice as fast.
+knee is the argument of the straight part, which is added instead of chosen; and all steps are done for as many pictures
+as a processor's cache holds before the next.
 """
 
 import math
@@ -26,7 +26,7 @@ _GAMMA: Final = 2.4
 _DOWN: Final = torch.tensor(-_GAMMA * math.log(1.055))
 _UP: Final = torch.tensor(math.log(1.055))
 
-# Values of a block: two blocks of float32 are in the cache of one core.
+# Values of a block, at least a picture: two blocks of float32 are in the cache of one core.
 _BLOCK: Final = 2**17
 
 
@@ -51,7 +51,7 @@ def to_picture(light: Image, out: Image | None = None) -> Image:
 
     Args:
         light: linear RGB, white = 1.0; any values.
-        out: where the picture goes, contiguous and like the light; None for new memory.
+        out: where the picture goes, like the light; None for new memory.
 
     Returns:
         sRGB values in [0, 1].
@@ -81,12 +81,12 @@ def _block_to_picture(light: Tensor, out: Tensor, curved: Tensor) -> None:
 
 def _in_blocks(convert: Callable[[Tensor, Tensor, Tensor], None], x: Image, out: Image | None = None) -> Image:
     """A curve block by block: `convert` gets the values, where they go, and room for as many."""
-    values = x.contiguous().view(-1)
-    out = torch.empty_like(x, memory_format=torch.contiguous_format) if out is None else out
-    places, room = out.view(-1), torch.empty(min(_BLOCK, len(values)))
-    for start in range(0, len(values), _BLOCK):
-        part = values[start : start + _BLOCK]
-        convert(part, places[start : start + _BLOCK], room[: len(part)])
+    out = torch.empty_like(x) if out is None else out
+    step = max(1, _BLOCK // max(1, x.shape[1:].numel()))
+    room = torch.empty_like(x[:step])
+    for start in range(0, len(x), step):
+        part = x[start : start + step]
+        convert(part, out[start : start + step], room[: len(part)])
     return out
 
 

@@ -14,11 +14,8 @@ from mechaug.mechanisms.base import (
     draw_quantities,
     neutral_quantities,
     parameters,
-    per_image,
 )
-from mechaug.mechanisms.colour import LUMINANCE
-from mechaug.mechanisms.eager import constant
-from mechaug.mechanisms.waves import natural_field
+from mechaug.mechanisms.waves import natural_light
 from mechaug.types import Image, PerImage, Seeds
 
 
@@ -46,7 +43,7 @@ class MixedLight(Mechanism[MixedLightParams]):
 
     Light x becomes x·L, and L has the mean 1 in every channel. Scenes with one light source are the exception
     (Gijsenij, Lu and Gevers, "Color constancy for multiple light sources", IEEE Trans. Image Processing 21, 2012). L is
-    given by its statistics: log-normal, with equal power in every octave up to `finest_cycles`; see `natural_field`.
+    given by its statistics: log-normal, with equal power in every octave up to `finest_cycles`; see `natural_light`.
 
     Args:
         contrast: law of the standard deviation of ln L.
@@ -77,9 +74,6 @@ class MixedLight(Mechanism[MixedLightParams]):
         return MixedLightParams(**neutral_quantities(self, batch), light_seed=torch.zeros(batch, dtype=torch.int64))
 
     def transform(self, x: Image, params: MixedLightParams) -> Image:
-        field = natural_field(params.light_seed, x, finest=params.finest_cycles, colour=params.colour)
-        contrast = per_image(params.contrast).to(x.dtype)
-        light = torch.exp(contrast * field - 0.5 * contrast.square())
-        if x.shape[1] != 3:
-            light = (light * constant(LUMINANCE, x)[:, None, None]).sum(1, keepdim=True)
-        return x * light
+        return x * natural_light(
+            params.light_seed, x, contrast=params.contrast, finest=params.finest_cycles, colour=params.colour
+        )

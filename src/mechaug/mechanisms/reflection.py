@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final, final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from mechaug.keys import Key
@@ -18,9 +17,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
-from mechaug.mechanisms.colour import LUMINANCE
-from mechaug.mechanisms.eager import constant
-from mechaug.mechanisms.waves import natural_field
+from mechaug.mechanisms.waves import natural_light
 from mechaug.types import Image, PerImage, Seeds
 
 GLASS: Final = 1.52
@@ -73,7 +70,7 @@ class Reflection(Mechanism[ReflectionParams]):
     """A window pane, a shop window or a windscreen: light x becomes (1 − R)·x + R·(light of the scene before it).
 
     The reflected scene is one by its statistics: its light is log-normal, with equal power in every octave; see
-    `natural_field`. Its mean is 18 % of white times 2^brighter_ev.
+    `natural_light`. Its mean is 18 % of white times 2^brighter_ev.
 
     Args:
         reflectance: law of the share of light that is reflected; see `pane_reflectance`.
@@ -110,18 +107,9 @@ class Reflection(Mechanism[ReflectionParams]):
         return ReflectionParams(**neutral_quantities(self, batch), scene_seed=torch.zeros(batch, dtype=torch.int64))
 
     def transform(self, x: Image, params: ReflectionParams) -> Image:
-        seen = _scene(params, x)
-        if x.shape[1] != 3:
-            seen = (seen * constant(LUMINANCE, x)[:, None, None]).sum(1, keepdim=True)
+        level = per_image(GREY * torch.exp2(params.brighter_ev)).to(x.dtype)
+        seen = level * natural_light(
+            params.scene_seed, x, contrast=params.contrast, finest=_FINEST, colour=params.colour,
+            blur_permille=params.blur_permille,
+        )  # fmt: skip
         return torch.lerp(x, seen, per_image(params.reflectance).to(x.dtype))
-
-
-def _scene(params: ReflectionParams, like: Image) -> Float[Tensor, "b 3 h w"]:
-    """The light of the reflected scenes."""
-    field = natural_field(
-        params.scene_seed, like, finest=_FINEST, colour=params.colour, blur_permille=params.blur_permille
-    )
-    # A field of unit variance before the blur; the light of such a log-normal scene is 1 in the mean.
-    level = per_image(GREY * torch.exp2(params.brighter_ev)).to(like.dtype)
-    contrast = per_image(params.contrast).to(like.dtype)
-    return level * torch.exp(contrast * field - 0.5 * contrast.square())

@@ -92,9 +92,7 @@ DENSE: Final = m.Haze(visibility_m=(20.0, 300.0), distance_m=(10.0, 30.0), airli
 FRINGES: Final = m.LateralChromatic(red_percent=(-1.5, 1.5), blue_percent=(-1.5, 1.5), view=OBJECT)
 """A cheap lens far from its axis, where red and blue part by up to two pixels."""
 
-NEON: Final = m.Reflection(
-    brighter_ev=(1.0, 3.5), contrast=(0.4, 1.3), blur_permille=(5.0, 25.0), colour=(1.0, 10.0)
-)  # fmt: skip
+NEON: Final = m.Reflection(brighter_ev=(1.0, 3.5), contrast=(0.4, 1.3), blur_permille=(5.0, 25.0), colour=(1.0, 10.0))
 """Coloured lights of a street at night in a pane."""
 
 STAGE: Final = m.MixedLight(contrast=(0.2, 1.0), colour=(0.5, 5.0))
