@@ -2,12 +2,15 @@
 
 import functools
 import math
+import threading
 from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
+
+from mechaug.memory import block_rows, blocks
 
 
 def noise_field(seed: Tensor, shape: list[int]) -> Tensor:
@@ -63,18 +66,36 @@ def split_mix(state: Int64[Tensor, "*n"]) -> Int64[Tensor, "*n"]:
 
 def _cpu_noise_field(seeds: list[int], count: int) -> Float[Tensor, "n {count}"]:
     """`count` normal numbers per seed: sixteen raw bits each, and a table. 2.5 times as fast as torch's generator."""
-    raw = np.empty((len(seeds), -(-count // 4)), dtype=np.uint64)
-    source = np.random.SFC64(0)
-    state = source.state
-    for row, value in zip(raw, seeds, strict=True):
+    words = -(-count // 4)
+    out = torch.empty(len(seeds), 4 * words)
+    raw = np.empty((min(len(seeds), block_rows(4 * words)), words), dtype=np.uint64)
+    bits, places = torch.from_numpy(raw.view(np.uint16)), torch.empty(len(raw), 4 * words, dtype=torch.int64)
+    table = _normal_table().expand(len(raw), -1)
+    for part in blocks(len(seeds), 4 * words):
+        some = slice(part.stop - part.start)
+        for row, value in zip(raw, seeds[part], strict=False):
+            row[:] = _SOURCE.raw(value, words)
+        # `gather` shares rows between threads, and `index_select` does not.
+        torch.gather(table[some], 1, places[some].copy_(bits[some]), out=out[part])
+    return out[:, :count]
+
+
+class _Source(threading.local):
+    """A generator of raw bits for each thread: to make a new one takes longer than a small picture's noise."""
+
+    def __init__(self) -> None:
+        self._bits = np.random.SFC64(0)
+        self._state = self._bits.state
+
+    def raw(self, seed: int, words: int) -> UInt64[np.ndarray, "{words}"]:
         # Seeded as its author does (C. Doty-Humphrey, PractRand): a counter from 1, and twelve steps of mixing.
-        state["state"]["state"][:] = (value, value, value, 1)
-        source.state = state
-        source.random_raw(12, output=False)
-        row[:] = source.random_raw(len(row))
-    places = torch.from_numpy(raw.view(np.uint16)).to(torch.int64)
-    # `gather` shares rows between threads, and `index_select` does not.
-    return _normal_table().expand(len(seeds), -1).gather(1, places)[:, :count]
+        self._state["state"]["state"][:] = (seed, seed, seed, 1)
+        self._bits.state = self._state
+        self._bits.random_raw(12, output=False)
+        return self._bits.random_raw(words)
+
+
+_SOURCE: Final = _Source()
 
 
 @functools.cache

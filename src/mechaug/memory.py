@@ -1,6 +1,8 @@
 """How the process holds on to memory, where that decides how fast it is."""
 
 import functools
+from collections.abc import Iterator
+from typing import Final
 
 import torch
 
@@ -15,3 +17,27 @@ def keep_memory() -> None:
     nothing.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+BLOCK: Final = 2**17
+"""Values of a block for each thread: two blocks of float32 are in the cache of one core."""
+
+
+def block_rows(numbers: int) -> int:
+    """How many rows of so many numbers the caches of all cores hold, while several steps are done to them.
+
+    At least one for each thread, because some operators share work between threads by whole rows only.
+    """
+    threads = torch.get_num_threads()
+    return max(threads, BLOCK * threads // max(1, numbers))
+
+
+def blocks(count: int, numbers: int) -> Iterator[slice]:
+    """The rows of a batch, `block_rows` at a time: to do all steps to some of them before the next are begun.
+
+    Args:
+        count: rows of the batch.
+        numbers: how many each row holds.
+    """
+    step = block_rows(numbers)
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))

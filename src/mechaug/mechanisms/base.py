@@ -263,7 +263,7 @@ def _images_at_once(picture: Image, shares: int) -> int:
     keep_memory()
     # Some operators share work between threads by whole images only.
     numbers = _AT_ONCE * min(shares, _SHARED_OUT)
-    return max(torch.get_num_threads(), numbers // max(1, picture.shape[1:].numel()))
+    return max(torch.get_num_threads(), round(numbers / max(1, picture.shape[1:].numel())))
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
@@ -282,28 +282,31 @@ def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
         )
     if not values_known(*leaves) or needs_gradient(*leaves):
         return None
-    drawn = _in_rows(leaves)
+    drawn = _real_numbers(leaves)
     if drawn is None:
         return None
-    busy = drawn.ne(neutral.to(drawn)).any(1)
+    busy = drawn.ne(neutral.to(drawn)).any(0)
     return None if bool(busy.all()) else busy.nonzero().squeeze(-1)
 
 
 def _neutral_values(mechanism: Mechanism[Any]) -> tuple[int, Tensor]:
-    """How many tensors a mechanism's parameters are, and the neutral values of the real ones in a row; kept with it."""
+    """How many tensors a mechanism's parameters are, and the neutral values of the real ones; kept with it."""
     known = mechanism.__dict__.get("_neutral_values")
     if known is None:
         leaves = mechanism.neutral(1).leaves()
-        values = _in_rows(leaves)
-        known = (len(leaves), torch.zeros(1, 0) if values is None else values)
+        values = _real_numbers(leaves)
+        known = (len(leaves), torch.zeros(0, 1) if values is None else values)
         object.__setattr__(mechanism, "_neutral_values", known)
     return known
 
 
-def _in_rows(leaves: list[Tensor]) -> Tensor | None:
-    """All real numbers of each image's parameters in a row, shape (b, n); None where there are none."""
-    values = [leaf.flatten(1) if leaf.ndim > 1 else leaf[:, None] for leaf in leaves if leaf.is_floating_point()]
-    return torch.cat(values, dim=1) if values else None
+def _real_numbers(leaves: list[Tensor]) -> Tensor | None:
+    """All real numbers of each image's parameters, shape (n, b); None where there are none."""
+    real = [leaf for leaf in leaves if leaf.is_floating_point()]
+    single = [leaf for leaf in real if leaf.ndim == 1]
+    several = [leaf.flatten(1).mT for leaf in real if leaf.ndim > 1]
+    values = [torch.stack(single), *several] if single else several
+    return torch.cat(values) if len(values) > 1 else next(iter(values), None)
 
 
 def converted(x: Image, here: Domain, there: Domain) -> Image:

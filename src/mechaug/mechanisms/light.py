@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mechaug.mechanisms.eager import needs_gradient, values_known
+from mechaug.memory import block_rows, blocks
 from mechaug.types import Image
 
 # Below its knee each curve is a straight line of this slope.
@@ -26,9 +27,6 @@ _GAMMA: Final = 2.4
 _DOWN: Final = torch.tensor(-_GAMMA * math.log2(1.055))
 _UP: Final = torch.tensor(math.log2(1.055))
 _BITS: Final = 1 / math.log(2)
-
-# Values of a block for each thread, at least a picture: two blocks of float32 are in the cache of one core.
-_BLOCK: Final = 2**17
 
 
 def to_light(picture: Image) -> Image:
@@ -84,12 +82,10 @@ def _block_to_picture(light: Tensor, out: Tensor, curved: Tensor) -> None:
 def _in_blocks(convert: Callable[[Tensor, Tensor, Tensor], None], x: Image, out: Image | None = None) -> Image:
     """A curve block by block: `convert` gets the values, where they go, and room for as many."""
     out = torch.empty_like(x) if out is None else out
-    threads = torch.get_num_threads()
-    step = max(threads, _BLOCK * threads // max(1, x.shape[1:].numel()))
-    room = torch.empty_like(x[:step])
-    for start in range(0, len(x), step):
-        part = x[start : start + step]
-        convert(part, out[start : start + step], room[: len(part)])
+    numbers = x.shape[1:].numel()
+    room = torch.empty_like(x[: block_rows(numbers)])
+    for part in blocks(len(x), numbers):
+        convert(x[part], out[part], room[: part.stop - part.start])
     return out
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mechaug.fields import noise_field
@@ -21,6 +22,7 @@ from mechaug.mechanisms.base import (
 )
 from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.mechanisms.view import View
+from mechaug.memory import blocks
 from mechaug.types import Image, PerImage, Seeds
 
 REFERENCE_C: Final = 25.0
@@ -163,38 +165,55 @@ class Sensor(Mechanism[SensorParams]):
 
     def transform(self, x: Image, params: SensorParams) -> Image:
         present = _present(params)
-        side = 1.0 if self.view is None else self.view.binning(x.shape[-1])
+        numbers = self._numbers(x, params)
+        if not values_known(x) or needs_gradient(x, *params.leaves()):
+            return self._exposed(x, params, params.noise_seed, _Numbers(*numbers), present)
+        out = torch.empty_like(x)
+        for part in blocks(len(x), x.shape[1:].numel()):
+            # Without a pattern the seed is all that is asked for, and each slice has its price.
+            some = params.map(lambda leaf, part=part: leaf[part]) if present.pattern else params
+            seed = params.noise_seed[part]
+            out[part] = self._exposed(x[part], some, seed, _Numbers(*numbers[:, part]), present)
+        return out
 
-        def share(value: PerImage) -> Tensor:
-            return per_image(value).to(x.dtype)
+    def _side(self, x: Image) -> float:
+        """How many pixels of the sensor are side by side in one of the picture."""
+        return 1.0 if self.view is None else self.view.binning(x.shape[-1])
 
+    def _numbers(self, x: Image, params: SensorParams) -> Float[Tensor, "k b 1 1 1"]:
+        """The fields of `_Numbers`, in their order, in the dtype of the images."""
         # Everything is divided by W, so that an infinite full well is simply free of noise.
-        pixel = params.iso / (100 * params.full_well_e)
-        per_electron = share(pixel / side**2)
-        read = share(_read_variance(params, params.iso) * pixel)
+        side, pixel = self._side(x), params.iso / (100 * params.full_well_e)
+        per_electron, read = pixel / side**2, _read_variance(params, params.iso) * pixel
         unit = torch.exp2(-params.bits)
         step = unit / (1 - unit) / side**2
-
-        light = x.clamp(min=0.0)
-        if present.pattern:
-            light = _with_pattern(light, params, side)
-        charge = light + share(_dark_e(params) * pixel) if present.dark else light
         # The small numbers keep slopes finite where there is neither light nor noise: in the root one far below any
         # grey level, in the quotient a hundredth of an electron. Binned pixels were rounded one by one.
-        rounded = share(step.square() * ((side**2 - 1) / 12)) + 1e-14
-        sigma = (charge * per_electron).add_(read * per_electron + rounded).sqrt_()
-        # λ/(6σ²) as 1/6 less what is not light of it: one pass fewer.
+        floor = read * per_electron + step.square() * ((side**2 - 1) / 12) + 1e-14
         still = read + 0.01 * per_electron + 1e-30
-        skew = (still * per_electron / -6 / (charge + still)).add_(per_electron / 6)
-        z = noise_field(params.noise_seed, list(x.shape[1:])).to(x.dtype)
+        dark = _dark_e(params) * pixel
+        rows = _row_noise_e(params) * pixel / math.sqrt(side)
+        white = torch.where(params.full_well_e.isinf(), math.inf, 1.0)
+        numbers = (per_electron, floor, still, -still * per_electron / 6, per_electron / 6, dark, rows, step, white)
+        return torch.stack(numbers)[..., None, None, None].to(x.dtype)
+
+    def _exposed(
+        self, x: Image, params: SensorParams, seed: Seeds, numbers: "_Numbers", present: "_Present"
+    ) -> Image:
+        light = x.clamp(min=0.0)
+        if present.pattern:
+            light = _with_pattern(light, params, self._side(x))
+        charge = light + numbers.dark if present.dark else light
+        sigma = (charge * numbers.per_electron).add_(numbers.floor).sqrt_()
+        # λ/(6σ²) as 1/6 less what is not light of it: one pass fewer.
+        skew = (numbers.not_light / (charge + numbers.still)).add_(numbers.skew)
+        z = noise_field(seed, list(x.shape[1:])).to(x.dtype)
         out = torch.addcmul(light, z, torch.addcmul(sigma, z, skew)).sub_(skew)
         if present.rows:
-            row = noise_field(params.noise_seed ^ _ROWS, [1, x.shape[2], 1]).to(x.dtype)
-            out = out + row * share(_row_noise_e(params) * pixel / math.sqrt(side))
+            out = out + noise_field(seed ^ _ROWS, [1, x.shape[2], 1]).to(x.dtype) * numbers.rows
         # A well that is never full clips nothing.
-        white = None if present.wells else share(torch.where(params.full_well_e.isinf(), math.inf, 1.0))
-        out = out.clamp_(0.0, 1.0) if white is None else out.clamp(min=0.0).clamp(max=white)
-        return self._rounded(out, share(step)) if present.steps else out
+        out = out.clamp_(0.0, 1.0) if present.wells else out.clamp(min=0.0).clamp(max=numbers.white)
+        return self._rounded(out, numbers.step) if present.steps else out
 
     def _rounded(self, x: Image, step: Tensor) -> Image:
         """`x` in whole steps; where the step is 0, unchanged."""
@@ -206,6 +225,20 @@ class Sensor(Mechanism[SensorParams]):
 
 _ROWS: Final = 0x5DEECE66D
 """What tells the seed of the rows from that of the pixels."""
+
+
+class _Numbers(NamedTuple):
+    """What the noise of each picture is made with, in units of white; shapes (b, 1, 1, 1)."""
+
+    per_electron: Tensor  # 1/W
+    floor: Tensor  # variance where there is no light
+    still: Tensor  # read noise, as the light with as much shot noise
+    not_light: Tensor  # what its share takes from the skew
+    skew: Tensor  # of light alone
+    dark: Tensor  # charge of the dark current
+    rows: Tensor  # standard deviation of row noise
+    step: Tensor  # of the converter
+    white: Tensor  # where the full well clips
 
 
 class _Present(NamedTuple):
