@@ -124,4 +124,6 @@ class ToneCurve(Mechanism[ToneCurveParams]):
     def transform(self, x: Image, params: ToneCurveParams) -> Image:
         shadows = per_image(params.shadows).to(x.dtype)
         more = per_image(params.highlights).to(x.dtype) - shadows
-        return torch.addcmul(x, x - x.square(), (x * more).add_(shadows))
+        # x + (x − x²)·(shadows + more·x) by Horner's rule: memory for one more picture, and none of its steps broadcasts
+        # three tensors, which is done number by number.
+        return (x * -more).add_(more - shadows).mul_(x).add_(shadows + 1.0).mul_(x)
