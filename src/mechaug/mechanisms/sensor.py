@@ -197,9 +197,7 @@ class Sensor(Mechanism[SensorParams]):
         numbers = (per_electron, floor, still, -still * per_electron / 6, per_electron / 6, dark, rows, step, white)
         return torch.stack(numbers)[..., None, None, None].to(x.dtype)
 
-    def _exposed(
-        self, x: Image, params: SensorParams, seed: Seeds, numbers: "_Numbers", present: "_Present"
-    ) -> Image:
+    def _exposed(self, x: Image, params: SensorParams, seed: Seeds, numbers: "_Numbers", present: "_Present") -> Image:
         light = x.clamp(min=0.0)
         if present.pattern:
             light = _with_pattern(light, params, self._side(x))

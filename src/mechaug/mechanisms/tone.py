@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Final, final
 
-import torch
-
 from mechaug.keys import Key
 from mechaug.laws import Law, quantity
 from mechaug.mechanisms.base import (
@@ -124,6 +122,6 @@ class ToneCurve(Mechanism[ToneCurveParams]):
     def transform(self, x: Image, params: ToneCurveParams) -> Image:
         shadows = per_image(params.shadows).to(x.dtype)
         more = per_image(params.highlights).to(x.dtype) - shadows
-        # x + (x − x²)·(shadows + more·x) by Horner's rule: memory for one more picture, and none of its steps broadcasts
-        # three tensors, which is done number by number.
+        # x + (x − x²)·(shadows + more·x) by Horner's rule: memory for one more picture, and no step that meets three
+        # tensors, which would be done number by number.
         return (x * -more).add_(more - shadows).mul_(x).add_(shadows + 1.0).mul_(x)
