@@ -165,7 +165,7 @@ class Sensor(Mechanism[SensorParams]):
 
     def transform(self, x: Image, params: SensorParams) -> Image:
         present = _present(params)
-        numbers = self._numbers(x, params)
+        numbers = self._numbers(x, params, present)
         if not values_known(x) or needs_gradient(x, *params.leaves()):
             return self._exposed(x, params, params.noise_seed, _Numbers(*numbers), present)
         out = torch.empty_like(x)
@@ -180,7 +180,7 @@ class Sensor(Mechanism[SensorParams]):
         """How many pixels of the sensor are side by side in one of the picture."""
         return 1.0 if self.view is None else self.view.binning(x.shape[-1])
 
-    def _numbers(self, x: Image, params: SensorParams) -> Float[Tensor, "k b 1 1 1"]:
+    def _numbers(self, x: Image, params: SensorParams, present: "_Present") -> Float[Tensor, "k b 1 1 1"]:
         """The fields of `_Numbers`, in their order, in the dtype of the images."""
         # Everything is divided by W, so that an infinite full well is simply free of noise.
         side, pixel = self._side(x), params.iso / (100 * params.full_well_e)
@@ -191,9 +191,10 @@ class Sensor(Mechanism[SensorParams]):
         # grey level, in the quotient a hundredth of an electron. Binned pixels were rounded one by one.
         floor = read * per_electron + step.square() * ((side**2 - 1) / 12) + 1e-14
         still = read + 0.01 * per_electron + 1e-30
-        dark = _dark_e(params) * pixel
-        rows = _row_noise_e(params) * pixel / math.sqrt(side)
-        white = torch.where(params.full_well_e.isinf(), math.inf, 1.0)
+        absent = torch.zeros_like(pixel)
+        dark = _dark_e(params) * pixel if present.dark else absent
+        rows = _row_noise_e(params) * pixel / math.sqrt(side) if present.rows else absent
+        white = absent if present.wells else torch.where(params.full_well_e.isinf(), math.inf, 1.0)
         numbers = (per_electron, floor, still, -still * per_electron / 6, per_electron / 6, dark, rows, step, white)
         return torch.stack(numbers)[..., None, None, None].to(x.dtype)
 
