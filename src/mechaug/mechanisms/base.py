@@ -139,9 +139,8 @@ class Mechanism(ABC, Generic[P]):
     overlaps: tuple[str, ...] = ()
     """The common corruptions that are relatives of this mechanism: no surprise to a net that was trained with it."""
     shares: int = 1
-    """Among how many mechanisms the images of a batch are shared out, each of which works on its own few.
-
-    Where operations of one mechanism take turns, what was measured to serve it best."""
+    """How many times as many images are worked on at once: among so many mechanisms they are shared out, each of which
+    works on its own few; or, where many small calls take turns, what was measured to serve it best."""
 
     @abstractmethod
     def sample(self, key: Key) -> P:
@@ -262,8 +261,7 @@ def _images_at_once(picture: Image, shares: int) -> int:
         return max(1, picture.shape[0])
     keep_memory()
     # Some operators share work between threads by whole images only.
-    numbers = _AT_ONCE * min(shares, _SHARED_OUT)
-    return max(torch.get_num_threads(), round(numbers / max(1, picture.shape[1:].numel())))
+    return max(torch.get_num_threads(), round(_AT_ONCE * min(shares, _SHARED_OUT) / max(1, picture[:1].numel())))
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
@@ -303,10 +301,10 @@ def _neutral_values(mechanism: Mechanism[Any]) -> tuple[int, Tensor]:
 def _real_numbers(leaves: list[Tensor]) -> Tensor | None:
     """All real numbers of each image's parameters, shape (n, b); None where there are none."""
     real = [leaf for leaf in leaves if leaf.is_floating_point()]
-    single = [leaf for leaf in real if leaf.ndim == 1]
-    several = [leaf.flatten(1).mT for leaf in real if leaf.ndim > 1]
-    values = [torch.stack(single), *several] if single else several
-    return torch.cat(values) if len(values) > 1 else next(iter(values), None)
+    values = [leaf.flatten(1).mT for leaf in real if leaf.ndim > 1]
+    if single := [leaf for leaf in real if leaf.ndim == 1]:
+        values.append(torch.stack(single))
+    return torch.cat(values) if values else None
 
 
 def converted(x: Image, here: Domain, there: Domain) -> Image:
