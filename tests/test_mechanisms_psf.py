@@ -68,14 +68,15 @@ def test_single_precision_is_as_good(size: int, taps: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_large_pictures_with_few_lit_taps_are_spread_alike(channels: int) -> None:
-    """A line, a point and a full square: large pictures are done one by one, as it suits each of them."""
-    psf = torch.zeros(3, channels, 9, 9).double()
-    psf[0, :, 1, 2:8], psf[1, :, 6, 4], psf[2] = 1 / 6, 1.0, shapes(1, 9)
-    x = example_pictures(3, height=150, width=130).double()
+def test_large_pictures_are_spread_together_with_those_of_their_reach(channels: int) -> None:
+    """Five small squares, which are more than are done at once, a line, a point and a full square."""
+    psf = torch.zeros(8, channels, 9, 9).double()
+    psf[:5, :, 3:6, 3:6] = shapes(5, 3)[:, None]
+    psf[5, :, 1, 2:8], psf[6, :, 6, 4], psf[7] = 1 / 6, 1.0, shapes(1, 9)
+    psf = psf[[0, 5, 1, 7, 2, 3, 6, 4]]
+    x = example_pictures(8, height=150, width=130).double()
     whole = convolve(x, psf.expand(-1, 3, -1, -1) if channels == 3 else psf)
-    for row in range(3):
-        np.testing.assert_allclose(whole[row].numpy(), by_scipy(x[row : row + 1], psf[row : row + 1, 0])[0], atol=1e-13)
+    np.testing.assert_allclose(whole.numpy(), by_scipy(x, psf.expand(-1, 3, -1, -1)), atol=1e-13)
 
 
 def test_a_point_becomes_its_function() -> None:
