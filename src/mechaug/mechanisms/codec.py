@@ -227,6 +227,8 @@ def _whole(x: Tensor, hard: bool, half: float | Tensor = _UP) -> Float[Tensor, "
 def _nearest(x: Tensor, hard: bool) -> Float[Tensor, "..."]:
     """The nearest whole numbers if `hard`, else their smooth surrogate, and the surrogate's gradient either way."""
     whole = x.round()
+    if hard and not torch.is_grad_enabled():
+        return whole
     beyond = (x - whole) ** 3
     return whole + (beyond - beyond.detach() if hard else beyond)
 
@@ -259,18 +261,18 @@ def _recode(
     luma_blocks = luma_rows // 8
     of_luma, of_chroma = coefficients.split((luma_blocks, H // 8 - luma_blocks), 1)
     stored = (_quantised(of_luma, wide[:, 0], hard), _quantised(of_chroma, wide[:, 1], hard))
-    # Where nothing records, they were quantised where they are.
-    coefficients = coefficients if hard and not torch.is_grad_enabled() else torch.cat(stored, 1)
+    # Unless they were quantised where they are.
+    coefficients = coefficients if stored[0] is of_luma else torch.cat(stored, 1)
     columns = _whole((4.0 * cosines.mT) @ coefficients, hard)
     x = _whole(columns.reshape(b, -1, 16) @ (pair / 32.0), hard)
     return (x.clamp if torch.is_grad_enabled() else x.clamp_)(-128.0, 127.0).reshape(b, H, W)
 
 
 def _quantised(coefficients: Tensor, steps: Tensor, hard: bool) -> Float[Tensor, "b blocks 8 W"]:
-    """Coefficients, 8 times what they are, as the nearest multiples of their steps; in place if nothing records."""
+    """Coefficients, 8 times what they are, as the nearest multiples of their steps; in place where that is possible."""
     # Halves are rounded away from zero: the excess is far below the distance between two quotients.
     per_step = ((1.0 + 2.0**-21) / 8.0) / steps
-    if hard and not torch.is_grad_enabled():
+    if hard and values_known(coefficients) and not torch.is_grad_enabled():
         return coefficients.mul_(per_step).round_().mul_(steps)
     return _nearest(coefficients * per_step, hard) * steps
 
