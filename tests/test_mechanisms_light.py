@@ -64,14 +64,10 @@ def test_ends_are_exact(convert) -> None:
 
 @pytest.mark.parametrize("convert", [to_light, to_picture])
 def test_the_fast_curves_are_the_exact_ones(convert) -> None:
-    """In single precision logarithms stand in for powers, but where gradients are recorded.
-
-    Their argument is a value less 1, rounded to 2⁻²⁵, and the steepest slope, that of the darkest light, is 12.92.
-    """
-    tolerance = 12.92 * 2**-25
+    """In single precision logarithms stand in for powers, but where gradients are recorded."""
     values = row(np.linspace(-0.1, 1, 100_001) if convert is to_picture else np.linspace(0, 1, 100_001), torch.float32)
     exact = convert(values.double())
-    assert 1e-8 < (convert(values) - exact).abs().max() <= tolerance
+    assert 1e-8 < (convert(values) - exact).abs().max() <= 3e-7
     assert (convert(values.clone().requires_grad_()) - exact).abs().max() <= 3e-7
     assert (torch.vmap(convert)(values[None]) - exact).abs().max() <= 3e-7
 

@@ -23,9 +23,13 @@ _LIGHT_KNEE: Final = 0.0031308
 _SLOPE: Final = 12.92
 _GAMMA: Final = 2.4
 
+# Light less 1 would lose the last places of what is dark, and four times the light does not.
+_TIMES: Final = 4.0
+_LESS: Final = torch.tensor(-1.0)
+
 # Factors, as what is added to a binary logarithm; and a binary logarithm in natural ones.
 _DOWN: Final = torch.tensor(-_GAMMA * math.log2(1.055))
-_UP: Final = torch.tensor(math.log2(1.055))
+_UP: Final = torch.tensor(math.log2(1.055) - math.log2(_TIMES) / _GAMMA)
 _BITS: Final = 1 / math.log(2)
 
 
@@ -75,7 +79,8 @@ def _block_to_picture(light: Tensor, out: Tensor, curved: Tensor) -> None:
     torch.clamp(light, _LIGHT_KNEE, 1.0, out=curved)
     # Above white what was lost adds up to more than 1, and is clipped with the rest.
     torch.sub(light, curved, out=out)
-    torch.add(_UP, curved.sub_(1).log1p_(), alpha=_BITS / _GAMMA, out=curved).exp2_()
+    torch.add(_LESS, curved, alpha=_TIMES, out=curved)
+    torch.add(_UP, curved.log1p_(), alpha=_BITS / _GAMMA, out=curved).exp2_()
     torch.add(curved, out, alpha=_SLOPE, out=out).sub_(0.055).clamp_(0.0, 1.0)
 
 
