@@ -1,4 +1,4 @@
-"""How the process holds on to memory, where that decides how fast it is."""
+"""Memory, where it decides how fast the process is: what is kept of it, and how much is worked on at once."""
 
 import functools
 from collections.abc import Iterator

@@ -206,7 +206,7 @@ def _sums(terms: Sequence[tuple[Tensor, Tensor, float]], dim: int) -> Float[Tens
     if torch.is_grad_enabled() or not values_known(first):
         return torch.stack([a.add(b, alpha=weight) for a, b, weight in terms], dim)
     shape = list(first.shape)
-    shape.insert(dim if dim >= 0 else dim + first.ndim + 1, len(terms))
+    shape.insert(dim, len(terms))
     out = first.new_empty(shape)
     for place, (a, b, weight) in zip(out.unbind(dim), terms, strict=True):
         torch.add(a, b, alpha=weight, out=place)

@@ -168,7 +168,7 @@ def _convolve_directly(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     strips = _STRIPS if height * width >= _LARGE else 1
     rows = -(-height // strips)
     light = _mirrored(x, -2, down // 2, down // 2 + strips * rows - height)
-    light = _mirrored_columns(light.unfold(-2, rows + down - 1, rows).transpose(-1, -2), across // 2)
+    light = _mirrored(light.unfold(-2, rows + down - 1, rows).transpose(-1, -2), -1, across // 2, across // 2)
     # One group per strip: every one of them has a kernel of its own.
     groups = batch * channels * strips
     # A convolution in the sense of neural networks does not turn its kernel around.
@@ -194,22 +194,15 @@ def _mirrored(x: Float[Tensor, "*batch"], axis: int, before: int, after: int) ->
     size = x.shape[axis]
     if max(before, after) <= size:
         first, last = x.narrow(axis, 0, before).flip(axis), x.narrow(axis, size - after, after).flip(axis)
-        return torch.cat((first, x, last), axis)
+        if axis != -1 or needs_gradient(x) or not values_known(x):
+            return torch.cat((first, x, last), axis)
+        # To join many short rows takes long, on one core alone.
+        out = x.new_empty((*x.shape[:-1], before + size + after))
+        out[..., :before], out[..., before : before + size], out[..., before + size :] = first, x, last
+        return out
     # To and fro between the mirrors.
     place = torch.arange(-before, size + after, device=x.device) % (2 * size)
     return x.index_select(axis, torch.minimum(place, 2 * size - 1 - place))
-
-
-def _mirrored_columns(x: Float[Tensor, "*batch h w"], reach: int) -> Float[Tensor, "*batch h w2"]:
-    """`_mirrored(x, -1, reach, reach)`, of whatever layout. To join many short rows takes long on one core alone."""
-    width = x.shape[-1]
-    if reach > width or needs_gradient(x) or not values_known(x):
-        return _mirrored(x, -1, reach, reach)
-    out = x.new_empty((*x.shape[:-1], width + 2 * reach))
-    out[..., reach : reach + width] = x
-    out[..., :reach] = x[..., :reach].flip(-1)
-    out[..., reach + width :] = x[..., width - reach :].flip(-1)
-    return out
 
 
 def fast_length(size: int) -> int:
