@@ -23,6 +23,10 @@ BLOCK: Final = 2**18
 """About how many values a thread works on before the next are begun: a block of float32 is in the cache of its core.
 Half as many were slower with two threads (by 5 to 10 %), which wait for each other after every step."""
 
+NEAR: Final = 3 * 2**19
+"""Fewer values than these are still near, in the cache that all cores share, when the step after the one that wrote
+them reads them."""
+
 
 def block_rows(numbers: int) -> int:
     """How many rows of so many numbers the caches of all cores hold, while several steps are done to them.

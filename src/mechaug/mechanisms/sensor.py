@@ -169,7 +169,8 @@ class Sensor(Mechanism[SensorParams]):
         if not values_known(x) or needs_gradient(x, *params.leaves()):
             return self._exposed(x, params, params.noise_seed, _Numbers(*numbers), present)
         out = torch.empty_like(x)
-        for part in blocks(len(x), x.shape[1:].numel()):
+        # Noise and what it is made of are in the cache beside the light.
+        for part in blocks(len(x), 2 * x.shape[1:].numel()):
             # Without a pattern the seed is all that is asked for, and each slice has its price.
             some = params.map(lambda leaf, part=part: leaf[part]) if present.pattern else params
             seed = params.noise_seed[part]

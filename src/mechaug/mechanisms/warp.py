@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from mechaug.mechanisms.base import per_image
-from mechaug.mechanisms.eager import constant, values_known
+from mechaug.mechanisms.eager import constant, needs_gradient, values_known
 from mechaug.mechanisms.view import View
+from mechaug.memory import NEAR, blocks
 from mechaug.types import Image, PerImage
 
 # What has turned to the camera's side or behind it is taken to lie just ahead: far away in the plane of the picture.
@@ -36,6 +37,17 @@ def sample_light(x: Image, places: Float[Tensor, "b 2 rows columns"]) -> Float[T
     Returns:
         Images of the size of the map. Differentiable in `x` and in `places`.
     """
+    if x.numel() < NEAR or not values_known(x) or needs_gradient(x, places):
+        return _sample(x, places)
+    out = x.new_empty((*x.shape[:2], *places.shape[2:]))
+    for part in blocks(len(x), x.shape[1:].numel()):
+        # A turned picture is read across its rows, which no processor foresees: to fetch it from afar takes more than
+        # twice as long as to sample it, and to copy it here, row by row, a quarter.
+        out[part] = _sample(x[part].clone(), places[part])
+    return out
+
+
+def _sample(x: Image, places: Float[Tensor, "b 2 rows columns"]) -> Float[Tensor, "b c rows columns"]:
     grid = places.permute(0, 2, 3, 1)
     return grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
