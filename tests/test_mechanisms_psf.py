@@ -9,6 +9,7 @@ from torch import Tensor
 from mechaug.keys import Key
 from mechaug.mechanisms.psf import (
     LARGEST_REACH,
+    _groups,
     convolve,
     fast_length,
     largest_reach,
@@ -79,6 +80,30 @@ def test_large_pictures_are_spread_together_with_those_of_their_reach(channels: 
     np.testing.assert_allclose(whole.numpy(), by_scipy(x, psf.expand(-1, 3, -1, -1)), atol=1e-13)
 
 
+@pytest.mark.parametrize(("count", "size"), [(24, 32), (7, 150)])
+def test_what_else_is_in_the_batch_changes_nothing(count: int, size: int) -> None:
+    """To the last bit: also where pictures of a short reach are spread together with those of a longer one."""
+    x, psf = example_pictures(count, height=size, width=size).float(), torch.zeros(count, 11, 11)
+    for row in range(count):
+        reach = 1 + row % 5
+        psf[row, 5 - reach : 6 + reach, 5 - reach : 6 + reach] = shapes(count, 2 * reach + 1)[row].float()
+    alone = torch.cat([convolve(x[row : row + 1], psf[row : row + 1]) for row in range(count)])
+    assert torch.equal(convolve(x, psf), alone)
+
+
+@pytest.mark.parametrize("numbers", [3 * 32 * 32, 3 * 224 * 224, 10**7])
+def test_every_picture_is_in_one_group_that_reaches_as_far(numbers: int) -> None:
+    reaches = [(1, 1)] * 300 + [(2, 1), (1, 2), (6, 6), (5, 5), (40, 40)] * 3
+    groups = _groups(reaches, numbers)
+    assert sorted(row for rows, _ in groups for row in rows) == list(range(len(reaches)))
+    for rows, (down, across) in groups:
+        assert all(reaches[row][0] <= down and reaches[row][1] <= across for row in rows)
+        assert len(rows) * numbers <= 5 * 2**17 or len(rows) == 1
+    # Three pictures of the longest reach would cost the many more than a call.
+    assert all((40, 40) not in map(reaches.__getitem__, rows) or len(rows) <= 3 for rows, _ in groups)
+    assert len(groups) < len(reaches) or numbers > 5 * 2**17
+
+
 def test_a_point_becomes_its_function() -> None:
     x = torch.zeros(1, 1, 9, 9).double()
     x[0, 0, 3, 5] = 1.0
@@ -113,7 +138,7 @@ def test_a_function_without_a_middle_is_refused() -> None:
         convolve(example_pictures(1), torch.ones(1, 4, 4))
 
 
-@pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 3), (5, 5), (17, 0), (0, 23)])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 0), (1, 1), (2, 3), (5, 5), (17, 0), (0, 23)])
 def test_mirrors_are_numpys_symmetric_padding(before: int, after: int) -> None:
     x = torch.arange(10.0).reshape(1, 1, 2, 5)
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), (after, before), (before, after)), mode="symmetric")

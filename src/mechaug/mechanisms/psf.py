@@ -1,12 +1,13 @@
 """Point-spread functions: what becomes of one point of light, and pictures that are spread by them."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 from mechaug.mechanisms.eager import needs_gradient, put_back, values_known
 from mechaug.types import Image, PerImage
@@ -17,6 +18,9 @@ LARGEST_REACH: Final = 0.25
 Work that is traced before the values are known has to be sized for the widest spread; what is blurred over half of
 the picture's width shows nothing of it anyway. Mechanisms draw wider spreads at this size.
 """
+
+_LARGE: Final = 2**14
+"""Pixels of a picture that is cut into strips."""
 
 _STRIPS: Final = 16
 """Strips of a large picture that are convolved as channels of their own: a processor's widest vector holds sixteen, and
@@ -97,46 +101,69 @@ def convolve(x: Image, psf: Float[Tensor, "b k k"] | Float[Tensor, "b #c k k"]) 
         raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
     if psf.ndim == 3:
         psf = psf[:, None]
-    if x.shape[-2] * x.shape[-1] < _LARGE or not values_known(psf) or needs_gradient(x, psf):
+    if not values_known(psf) or needs_gradient(x, psf):
         return _convolve(x, psf)
     out, centre = torch.empty_like(x), taps // 2
-    alike: dict[tuple[int, int], list[int]] = {}
-    for row, size in enumerate(_reaches(psf)):
-        alike.setdefault(size, []).append(row)
-    for (down, across), rows in alike.items():
+    for rows, (down, across) in _groups(_reaches(psf), x.shape[1:].numel()):
         narrow = psf[..., centre - down : centre + down + 1, centre - across : centre + across + 1]
-        for start in range(0, len(rows), _TOGETHER):
-            some = rows[start : start + _TOGETHER]
-            if len(some) == 1:
-                own = slice(some[0], some[0] + 1)
-                out[own] = _convolve(x[own], narrow[own])
-            else:
-                place = torch.tensor(some)
-                put_back(out, place, _convolve(x.index_select(0, place), narrow.index_select(0, place)))
+        if len(rows) == 1:
+            own = slice(rows[0], rows[0] + 1)
+            out[own] = _convolve(x[own], narrow[own])
+        else:
+            place = torch.tensor(rows)
+            put_back(out, place, _convolve(x.index_select(0, place), narrow.index_select(0, place)))
     return out
 
 
-_LARGE: Final = 2**14
-"""Pixels of a picture that is worth a call of its own, with a point-spread function no larger than its light."""
+_TOGETHER: Final = 5 * 2**17
+"""Values that are convolved at once, at most: more leave the cache."""
 
-_TOGETHER: Final = 4
-"""Large pictures of one reach that are convolved at once: more leave the cache."""
+_CALL: Final = 2**23
+"""What a call of its own costs, in taps times values. For fewer, pictures join others that reach less far, whose
+point-spread functions get rings of zeros, which change nothing."""
 
 _SIZES: Final = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 32, 48, 64, 96, 128)
 """Reaches that are convolved with: few, because a convolution of a new size is compiled when it is first met."""
 
 
+def _groups(reaches: Sequence[tuple[int, int]], numbers: int) -> list[tuple[list[int], tuple[int, int]]]:
+    """Pictures of so many numbers that are convolved at once, and how far down and across for all of them."""
+    alike: dict[tuple[int, int], list[int]] = {}
+    for row, reach in enumerate(reaches):
+        alike.setdefault(reach, []).append(row)
+    most = max(1, _TOGETHER // max(1, numbers))
+    # Vectors hold sixteen channels: what is left of the last is computed for nothing.
+    most -= most % 16 if most > 16 else 0
+    groups: list[tuple[list[int], tuple[int, int]]] = []
+    for reach in sorted(alike, key=_taps):
+        rows = alike[reach]
+        if groups:
+            before, shorter = groups[-1]
+            joint = max(shorter[0], reach[0]), max(shorter[1], reach[1])
+            room = most - len(before)
+            if room > 0 and len(before) * numbers * (_taps(joint) - _taps(shorter)) <= _CALL:
+                groups[-1] = before + rows[:room], joint
+                rows = rows[room:]
+        groups += ((rows[start : start + most], reach) for start in range(0, len(rows), most))
+    return groups
+
+
+def _taps(reach: tuple[int, int]) -> int:
+    return (2 * reach[0] + 1) * (2 * reach[1] + 1)
+
+
 def _reaches(psf: Float[Tensor, "b #c k k"]) -> list[tuple[int, int]]:
     """How far each point-spread function reaches, down and across, pixels."""
-    largest = psf.shape[-1] // 2
-    lit = psf.abs().amax(1) > 1e-9
+    batch, channels, taps, _ = psf.shape
+    largest = taps // 2
+    # The light of each row and of each column, as one product of matrices.
+    unit = torch.eye(taps, dtype=psf.dtype)
+    lines = torch.cat((unit.repeat_interleave(taps, 0), unit.repeat(taps, 1)), dim=1)
+    lit = (psf.abs().flatten(2) @ lines).amax(1) if channels > 1 else psf.abs().flatten(1) @ lines
     apart = offsets(largest, psf).abs()
-    reaches = torch.stack(((lit.any(2) * apart).amax(1), (lit.any(1) * apart).amax(1)), dim=1).tolist()
-
-    def rounded(reach: float) -> int:
-        return min(largest, next((size for size in _SIZES if size >= reach), largest))
-
-    return [(rounded(down), rounded(across)) for down, across in reaches]
+    reaches = ((lit.view(batch, 2, taps) > 1e-9) * apart).amax(2).tolist()
+    sizes = [min(largest, next((size for size in _SIZES if size >= reach), largest)) for reach in range(largest + 1)]
+    return [(sizes[int(down)], sizes[int(across)]) for down, across in reaches]
 
 
 def _convolve(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
@@ -167,8 +194,12 @@ def _convolve_directly(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     down, across = psf.shape[-2:]
     strips = _STRIPS if height * width >= _LARGE else 1
     rows = -(-height // strips)
-    light = _mirrored(x, -2, down // 2, down // 2 + strips * rows - height)
-    light = _mirrored(light.unfold(-2, rows + down - 1, rows).transpose(-1, -2), -1, across // 2, across // 2)
+    above, beside = down // 2, across // 2
+    below = above + strips * rows - height
+    if max(above, below, beside) <= 1:
+        light = _in_strips(mirrored(x, (above, below), (beside, beside)), rows, down)
+    else:
+        light = _mirrored(_in_strips(_mirrored(x, -2, above, below), rows, down), -1, beside, beside)
     # One group per strip: every one of them has a kernel of its own.
     groups = batch * channels * strips
     # A convolution in the sense of neural networks does not turn its kernel around.
@@ -179,6 +210,11 @@ def _convolve_directly(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     return spread.reshape(batch, channels, strips * rows, width)[..., :height, :]
 
 
+def _in_strips(x: Image, rows: int, down: int) -> Float[Tensor, "b c strips rows_and_more w"]:
+    """A view of so many rows at a time, and what point-spread functions of `down` rows reach beyond them."""
+    return x.unfold(-2, rows + down - 1, rows).transpose(-1, -2)
+
+
 def mirrored(x: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Float[Tensor, "b c h2 w2"]:
     """Pictures continued by their mirror image, the outermost pixel included.
 
@@ -187,6 +223,9 @@ def mirrored(x: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Float
         rows: how many rows to put above and below.
         columns: how many columns to put to the left and to the right.
     """
+    if max(*rows, *columns) <= 1:
+        # The mirror image of one pixel is the pixel, for which there is a fast operator.
+        return pad(x, (*columns, *rows), mode="replicate")
     return _mirrored(_mirrored(x, -2, *rows), -1, *columns)
 
 
