@@ -27,6 +27,7 @@ from torch import Tensor
 from mechaug.heuristics import AugMix
 from mechaug.keys import Key
 from mechaug.mechanisms import CHAIN_ORDER, VIEWS, Chain, Mechanism, View, presets, to_light, to_picture
+from mechaug.memory import portion
 from mechaug.reports.show import seen_by
 
 SIZES = {32: 512, 224: 32}
@@ -64,7 +65,7 @@ def ours(mechanism: Mechanism, batch: Batch, device: str) -> dict[str, Callable[
             return mechanism(batch.pictures, key)
 
     x = to_light(batch.pictures) if mechanism.domain == "light" else batch.pictures
-    parts = [(x[part], params.map(lambda t, part=part: t[part])) for part in in_parts(x, device)]
+    parts = [(x[part], params.map(lambda t, part=part: t[part])) for part in in_parts(x, mechanism.shares)]
 
     def alone() -> None:
         with torch.no_grad():
@@ -77,15 +78,15 @@ def ours(mechanism: Mechanism, batch: Batch, device: str) -> dict[str, Callable[
     return {"mechaug": whole, "transform": alone, "sample": draw}
 
 
-def in_parts(x: Tensor, device: str) -> list[slice]:
+def in_parts(x: Tensor, shares: int = 1) -> list[slice]:
     """Parts of a batch as large as those that `apply` works on."""
-    step = max(1, 2**20 // x[0].numel()) if device == "cpu" else len(x)
+    step = portion(x, shares)
     return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
 def conversions_per_s(batch: Batch, options: argparse.Namespace) -> float:
     """Pictures per second to light and back: what no mechanism of light can exceed outside of a chain."""
-    parts = [batch.pictures[part] for part in in_parts(batch.pictures, options.device)]
+    parts = [batch.pictures[part] for part in in_parts(batch.pictures)]
 
     def both() -> None:
         for part in parts:

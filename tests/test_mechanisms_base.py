@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mechaug import memory
 from mechaug.keys import Key
 from mechaug.laws import Law, quantity
 from mechaug.mechanisms import Chain, Exposure, Haze, HazeParams, Jpeg, Maybe, Mechanism, Parameters, base, parameters
@@ -111,12 +112,12 @@ def test_large_batches_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -
     SEEN.clear()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     # A chain works on twice as many.
-    monkeypatch.setattr(base, "_AT_ONCE", 2 * 3 * 16 * 24)
+    monkeypatch.setattr(memory, "AT_ONCE", 2 * 3 * 16 * 24)
     torch.testing.assert_close(chain.apply(x, params), whole, atol=1e-6, rtol=0)
     assert SEEN == [4, 4, 3]
     # Larger than the limit, one image is one part.
     SEEN.clear()
-    monkeypatch.setattr(base, "_AT_ONCE", 1)
+    monkeypatch.setattr(memory, "AT_ONCE", 1)
     chain.apply(x, params)
     assert SEEN == [1] * 11
     # Some operators share work between threads by whole images: there are at least as many.
@@ -127,7 +128,7 @@ def test_large_batches_are_worked_on_in_parts(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_where_gradients_are_recorded_the_batch_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_AT_ONCE", 1)
+    monkeypatch.setattr(memory, "AT_ONCE", 1)
     x = example_pictures(3).requires_grad_()
     assert Gain().apply(x, Gain().sample(Key(0).at([0, 1, 2]))).requires_grad
     assert SEEN == [3]

@@ -1,10 +1,12 @@
 """Memory, where it decides how fast the process is: what is kept of it, and how much is worked on at once."""
 
 import functools
+import math
 from collections.abc import Iterator
 from typing import Final
 
 import torch
+from torch import Tensor
 
 
 @functools.cache
@@ -17,6 +19,30 @@ def keep_memory() -> None:
     nothing.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+AT_ONCE: Final = 2**20
+"""Numbers of a batch that a mechanism works on at once on a CPU: few calls, and results that stay in its cache."""
+
+_SHARED_OUT: Final = 4
+"""How many times as many at most. With the recipe's 22 mechanisms 1.5 times as fast as 1, and no slower than 8."""
+
+
+def portion(x: Tensor, shares: int) -> int:
+    """How many rows of a batch to work on at a time, as many for each thread: some operators share out whole rows only.
+
+    Args:
+        x: the batch; all of it on an accelerator.
+        shares: how many times `AT_ONCE` numbers serve best.
+    """
+    count = max(1, x.shape[0])
+    if x.device.type != "cpu":
+        return count
+    keep_memory()
+    threads, numbers = torch.get_num_threads(), max(1, x[:1].numel())
+    most = threads * math.ceil(AT_ONCE * min(shares, _SHARED_OUT) / (threads * numbers))
+    # Equal portions: a small rest would take as many calls as a large one.
+    return threads * math.ceil(count / (threads * math.ceil(count / most)))
 
 
 BLOCK: Final = 2**18

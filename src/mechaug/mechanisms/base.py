@@ -6,10 +6,9 @@ branches on tensor values. `apply(picture, params)` is what users call: pictures
 """
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, dataclass_transform, final
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from mechaug.keys import Key
 from mechaug.laws import at_quantile, check_law, draw_law, quantities
 from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.mechanisms.light import to_light, to_picture
-from mechaug.memory import keep_memory
+from mechaug.memory import portion
 from mechaug.types import Image
 
 Domain: TypeAlias = Literal["light", "picture"]
@@ -177,7 +176,7 @@ class Mechanism(ABC, Generic[P]):
                 raise ValueError(f"{picture.shape[0]} pictures need as many rows of parameters, not {leaf.shape[0]}")
         if not values_known() or needs_gradient(picture, *leaves):
             return self.transform_in("picture", picture, params).clamp(0.0, 1.0)
-        step = _images_at_once(picture, self.shares)
+        step = portion(picture, self.shares)
         out = torch.empty_like(picture)
         with torch.no_grad():
             for start in range(0, picture.shape[0], step):
@@ -246,22 +245,6 @@ def check_picture(picture: Tensor) -> None:
         raise TypeError(f"pictures are floating point in [0, 1], not {picture.dtype}: convert with x.float() / 255")
     if picture.ndim != 4:
         raise ValueError(f"pictures have shape (batch, channels, height, width), not {tuple(picture.shape)}")
-
-
-_AT_ONCE: Final = 2**20
-"""Numbers of a batch that are worked on at once on a CPU: few calls, and results that stay in its cache."""
-
-_SHARED_OUT: Final = 4
-"""How many times as many at most. With the recipe's 22 mechanisms 1.5 times as fast as 1, and no slower than 8."""
-
-
-def _images_at_once(picture: Image, shares: int) -> int:
-    """How many images to work on at a time, as many for each thread: some operators share out whole images only."""
-    if picture.device.type != "cpu":
-        return max(1, picture.shape[0])
-    keep_memory()
-    threads, numbers = torch.get_num_threads(), max(1, picture[:1].numel())
-    return threads * math.ceil(_AT_ONCE * min(shares, _SHARED_OUT) / (threads * numbers))
 
 
 def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
