@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
+from mechaug.mechanisms.blur import Blur, Blurs, BlursParams, runs
 from mechaug.mechanisms.eager import put_back
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage, Seeds
@@ -105,14 +106,15 @@ class Chain(Mechanism[ChainParams]):
 
     The picture becomes light before the first mechanism that acts on light, and a picture again where one acts on
     pictures or the chain ends: one conversion per change. A chain that begins and ends on light acts on light, so that
-    within another combinator there is none. Chains inside a chain are flattened. Where parameters are neutral, no work
-    is done.
+    within another combinator there is none. Chains inside a chain are flattened, and blurs next to one another are one
+    (`Blurs`). Where parameters are neutral, no work is done.
 
     Args:
         *mechanisms: at least one.
     """
 
     mechanisms: tuple[Mechanism[Any], ...]
+    _runs: ClassVar[tuple[tuple[Mechanism[Any], slice], ...]]
 
     structure = "none"
 
@@ -125,6 +127,10 @@ class Chain(Mechanism[ChainParams]):
         # Each mechanism makes small calls of its own, which weigh more here than the cache does. Measured with eight
         # stages and with the presets: 5 to 15 % faster than 1, at 32 × 32 and at 224 × 224.
         object.__setattr__(self, "shares", 2 * max(part.shares for part in flat))
+        bare = [part.mechanism if isinstance(part, Maybe) else part for part in flat]
+        object.__setattr__(
+            self, "_runs", tuple(runs(flat, [part if isinstance(part, Blur) else None for part in bare]))
+        )
 
     @classmethod
     def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...]) -> "Chain":
@@ -141,7 +147,8 @@ class Chain(Mechanism[ChainParams]):
     def transform(self, x: Image, params: ChainParams) -> Image:
         here: Domain = self.domain
         given = x
-        for part, own in zip(self.mechanisms, params.steps, strict=True):
+        for part, place in self._runs:
+            own = BlursParams(params.steps[place]) if isinstance(part, Blurs) else params.steps[place.start]
             rows = busy_rows(part, own)
             if rows is not None and rows.numel() == 0:
                 continue

@@ -11,14 +11,14 @@ from torch import Tensor
 from mechaug.keys import Key
 from mechaug.laws import Law, quantity
 from mechaug.mechanisms.base import (
-    Mechanism,
     Parameters,
     check_laws,
     draw_quantities,
     neutral_quantities,
     parameters,
 )
-from mechaug.mechanisms.psf import convolve, largest_reach, needed_reach, normalised, offsets
+from mechaug.mechanisms.blur import Blur
+from mechaug.mechanisms.psf import largest_reach, needed_reach, normalised, offsets
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
 
@@ -50,7 +50,7 @@ class MotionBlurParams(Parameters):
 
 @final
 @dataclass(frozen=True)
-class MotionBlur(Mechanism[MotionBlurParams]):
+class MotionBlur(Blur[MotionBlurParams]):
     """The blur of a camera that turns: a swing in one direction, or the tremor of a hand.
 
     The path on the picture is exactly f_px·ω·t long, with the focal length f_px in pixels, the angular speed ω and the
@@ -79,7 +79,6 @@ class MotionBlur(Mechanism[MotionBlurParams]):
     tremble_deg: Law = quantity((0.0, 60.0), "°", neutral=0.0, low=0.0, high=180.0, held=30.0)
     view: View = View()
 
-    domain = "light"
     structure = "none"
     overlaps = ("motion_blur", "glass_blur", "circular_motion_blur")
 
@@ -93,7 +92,7 @@ class MotionBlur(Mechanism[MotionBlurParams]):
     def neutral(self, batch: int) -> MotionBlurParams:
         return MotionBlurParams(**neutral_quantities(self, batch), shape=torch.zeros(batch, 2, _WAVES))
 
-    def transform(self, x: Image, params: MotionBlurParams) -> Image:
+    def psf(self, x: Image, params: MotionBlurParams) -> Float[Tensor, "b 1 k k"]:
         degrees = params.angular_speed_deg_s * params.exposure_s
         length = degrees * (math.pi / 180 * self.view.focal_px(x.shape[-1]))
         return _swept(x, length, params.direction_deg, _wandering(params, x))
@@ -118,7 +117,7 @@ class SubjectMotionParams(Parameters):
 
 @final
 @dataclass(frozen=True)
-class SubjectMotion(Mechanism[SubjectMotionParams]):
+class SubjectMotion(Blur[SubjectMotionParams]):
     """The blur of a subject that passes at constant speed, here of the whole picture: f_px·v·t/Z pixels long.
 
     With f_px the focal length in pixels, v the speed, t the exposure time and Z the distance. Longer paths than twice
@@ -141,7 +140,6 @@ class SubjectMotion(Mechanism[SubjectMotionParams]):
     direction_deg: Law = quantity((-20.0, 20.0), "°", neutral=0.0, held=0.0)
     view: View = View()
 
-    domain = "light"
     structure = "none"
     overlaps = ("motion_blur", "circular_motion_blur")
 
@@ -154,7 +152,7 @@ class SubjectMotion(Mechanism[SubjectMotionParams]):
     def neutral(self, batch: int) -> SubjectMotionParams:
         return SubjectMotionParams(**neutral_quantities(self, batch))
 
-    def transform(self, x: Image, params: SubjectMotionParams) -> Image:
+    def psf(self, x: Image, params: SubjectMotionParams) -> Float[Tensor, "b 1 k k"]:
         angle = params.speed_m_s * params.exposure_s / params.distance_m
         length = angle * self.view.focal_px(x.shape[-1])
         moments = _moments(x)
@@ -185,8 +183,8 @@ def _wandering(params: MotionBlurParams, x: Image) -> Path:
     return path - path.mean(1, keepdim=True)
 
 
-def _swept(x: Image, length: PerImage, direction_deg: PerImage, path: Path) -> Image:
-    """Light spread along paths of a given length, turned into a given direction."""
+def _swept(x: Image, length: PerImage, direction_deg: PerImage, path: Path) -> Float[Tensor, "b 1 k k"]:
+    """A point of light along paths of a given length, turned into a given direction."""
     largest = largest_reach(x.shape[-1])
     length = _shortened(length).to(x.dtype)
     extent = path.square().sum(-1).amax(-1).sqrt()
@@ -196,7 +194,7 @@ def _swept(x: Image, length: PerImage, direction_deg: PerImage, path: Path) -> I
     # Rows grow downward, so a counter-clockwise turn takes (x, y) to (cx + sy, cy − sx).
     right, down = cos * path[..., 0] + sin * path[..., 1], cos * path[..., 1] - sin * path[..., 0]
     reach = needed_reach((length * extent).ceil(), largest)
-    return convolve(x, _drawn(right, down, reach))
+    return _drawn(right, down, reach)[:, None]
 
 
 def _drawn(right: Float[Tensor, "b n"], down: Float[Tensor, "b n"], reach: int) -> Float[Tensor, "b k k"]:

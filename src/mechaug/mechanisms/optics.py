@@ -18,7 +18,8 @@ from mechaug.mechanisms.base import (
     neutral_quantities,
     parameters,
 )
-from mechaug.mechanisms.psf import convolve, largest_reach, needed_reach, normalised, offsets, variances, widened
+from mechaug.mechanisms.blur import Blur
+from mechaug.mechanisms.psf import largest_reach, needed_reach, normalised, offsets, variances, widened
 from mechaug.mechanisms.view import View
 from mechaug.mechanisms.warp import off_axis, pixel_places
 from mechaug.types import Image, PerImage
@@ -41,7 +42,7 @@ class DefocusParams(Parameters):
 
 @final
 @dataclass(frozen=True)
-class Defocus(Mechanism[DefocusParams]):
+class Defocus(Blur[DefocusParams]):
     """The blur of a thin lens that is focused elsewhere: every point of light becomes an image of the aperture.
 
     The circle of confusion has the diameter c = (f/N)·|d − d_f|/d·f/(d_f − f) on the sensor, with focal length f,
@@ -70,7 +71,6 @@ class Defocus(Mechanism[DefocusParams]):
     view: View = View()
     blades: int = 7
 
-    domain = "light"
     structure = "none"
     overlaps = ("defocus_blur", "gaussian_blur", "glass_blur", "zoom_blur", "pixelate")
 
@@ -96,9 +96,9 @@ class Defocus(Mechanism[DefocusParams]):
     def neutral(self, batch: int) -> DefocusParams:
         return DefocusParams(**neutral_quantities(self, batch))
 
-    def transform(self, x: Image, params: DefocusParams) -> Image:
+    def psf(self, x: Image, params: DefocusParams) -> Float[Tensor, "b 1 k k"]:
         radius = self._confusion_mm(params) * (self.view.pixels_per_mm(x.shape[-1]) / 2)
-        return convolve(x, aperture_psf(radius.to(x.dtype), self.blades, largest_reach(x.shape[-1])))
+        return aperture_psf(radius.to(x.dtype), self.blades, largest_reach(x.shape[-1]))[:, None]
 
     def _confusion_mm(self, params: DefocusParams) -> PerImage:
         """Diameter of the circle of confusion on the sensor, signed: positive behind the focus."""

@@ -1,11 +1,12 @@
 """Point-spread functions: what becomes of one point of light, and pictures that are spread by them."""
 
+import functools
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
@@ -19,12 +20,12 @@ Work that is traced before the values are known has to be sized for the widest s
 the picture's width shows nothing of it anyway. Mechanisms draw wider spreads at this size.
 """
 
-_LARGE: Final = 2**14
-"""Pixels of a picture that is cut into strips."""
+_VECTOR: Final = 16
+"""Channels that a processor's widest vector holds: those of a convolution are computed by so many."""
 
-_STRIPS: Final = 16
-"""Strips of a large picture that are convolved as channels of their own: a processor's widest vector holds sixteen, and
-its nearest cache some of their rows. Measured: 2 to 4 times as fast as whole planes of 224 × 224."""
+_LARGE: Final = 2**14
+"""Pixels of a picture that is cut into `_VECTOR` strips, which are convolved as channels of their own, so that the
+nearest cache holds some of their rows. Measured: 2 to 4 times as fast as whole planes of 224 × 224."""
 
 _FFT_PER_TAP: Final = 180
 """What one number costs on its way through the Fourier domain, in taps of a direct convolution. Measured on a CPU:
@@ -81,38 +82,50 @@ def widened(psf: Float[Tensor, "b k k"], down: PerImage, across: PerImage) -> Fl
     return psf + half * (psf.roll(1, -1) + psf.roll(-1, -1) - 2 * psf)
 
 
-def convolve(x: Image, psf: Float[Tensor, "b k k"] | Float[Tensor, "b #c k k"]) -> Image:
+def convolve(x: Image, *psfs: Float[Tensor, "b _ _"] | Float[Tensor, "b #c _ _"]) -> Image:
     """Each picture spread by its own point-spread function; borders are mirrored, the outermost pixel included.
 
     A point of light at row i, column j puts psf[k//2 + m, k//2 + n] of itself at row i + m, column j + n.
 
     Args:
         x: images, shape (b, c, h, w).
-        psf: one per image, or one per image and channel (one channel serves for all), with odd k.
+        *psfs: one per image, or one per image and channel (one channel serves for all), with odd k; several, of any
+            sizes, are one after the other, and all the work of the pictures' size is done once.
 
     Returns:
         Images of the same shape.
 
     Raises:
-        ValueError: k is even.
+        ValueError: a k is even.
     """
-    taps = psf.shape[-1]
-    if taps % 2 == 0:
-        raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
-    if psf.ndim == 3:
-        psf = psf[:, None]
-    if not values_known(psf) or needs_gradient(x, psf):
-        return _convolve(x, psf)
-    out, centre = torch.empty_like(x), taps // 2
-    for rows, (down, across) in _groups(_reaches(psf), x.shape[1:].numel()):
-        narrow = psf[..., centre - down : centre + down + 1, centre - across : centre + across + 1]
-        if len(rows) == 1:
-            own = slice(rows[0], rows[0] + 1)
-            out[own] = _convolve(x[own], narrow[own])
-        else:
-            place = torch.tensor(rows)
-            put_back(out, place, _convolve(x.index_select(0, place), narrow.index_select(0, place)))
+    for psf in psfs:
+        if psf.shape[-1] % 2 == 0:
+            taps = psf.shape[-1]
+            raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
+    spreads = [psf[:, None] if psf.ndim == 3 else psf for psf in psfs]
+    if not values_known(*spreads) or needs_gradient(x, *spreads):
+        return _convolve(x, functools.reduce(_product, spreads))
+    out, reaches = torch.empty_like(x), [_reaches(psf) for psf in spreads]
+    for rows in _groups([_sum(each) for each in zip(*reaches, strict=True)], x.shape[1:].numel()):
+        place = torch.tensor(_filled(rows, *x.shape[-2:]))
+        some = x.index_select(0, place) if len(place) > 1 else x[rows[0] : rows[0] + 1]
+        narrow = [_cut(psf, place, _most(own[row] for row in rows)) for psf, own in zip(spreads, reaches, strict=True)]
+        put_back(out, place[: len(rows)], _convolve(some, functools.reduce(_product, narrow))[: len(rows)])
     return out
+
+
+def _product(first: Float[Tensor, "b #c ky kx"], second: Float[Tensor, "b #c my mx"]) -> Float[Tensor, "b #c ny nx"]:
+    """The point-spread function of two that follow one another."""
+    down, across = second.shape[-2:]
+    if down * across > _FFT_PER_TAP or not values_known(second) or needs_gradient(first, second):
+        rows, columns = first.shape[-2] + down - 1, first.shape[-1] + across - 1
+        sizes = fast_length(rows), fast_length(columns)
+        spectrum = torch.fft.rfft2(first, s=sizes) * torch.fft.rfft2(second, s=sizes)
+        return torch.fft.irfft2(spectrum, s=sizes)[..., :rows, :columns]
+    channels = max(first.shape[1], second.shape[1])
+    first, kernels = (psf.expand(-1, channels, -1, -1).flatten(0, 1) for psf in (first, second.flip(-2, -1)))
+    spread = conv2d(first[None], kernels[:, None], padding=(down - 1, across - 1), groups=len(kernels))
+    return spread[0].unflatten(0, (-1, channels))
 
 
 _TOGETHER: Final = 5 * 2**17
@@ -126,33 +139,58 @@ _SIZES: Final = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 26, 32, 48, 64, 96, 128)
 """Reaches that are convolved with: few, because a convolution of a new size is compiled when it is first met."""
 
 
-def _groups(reaches: Sequence[tuple[int, int]], numbers: int) -> list[tuple[list[int], tuple[int, int]]]:
-    """Pictures of so many numbers that are convolved at once, and how far down and across for all of them."""
-    alike: dict[tuple[int, int], list[int]] = {}
+Reach: TypeAlias = tuple[int, int]
+"""How far a point-spread function reaches, down and across, pixels."""
+
+
+def _groups(reaches: Sequence[Reach], numbers: int) -> list[list[int]]:
+    """Pictures of so many numbers that are convolved at once."""
+    alike: dict[Reach, list[int]] = {}
     for row, reach in enumerate(reaches):
         alike.setdefault(reach, []).append(row)
     most = max(1, _TOGETHER // max(1, numbers))
-    # Vectors hold sixteen channels: what is left of the last is computed for nothing.
-    most -= most % 16 if most > 16 else 0
-    groups: list[tuple[list[int], tuple[int, int]]] = []
+    most -= most % _VECTOR if most > _VECTOR else 0
+    groups: list[tuple[list[int], Reach]] = []
     for reach in sorted(alike, key=_taps):
         rows = alike[reach]
         if groups:
             before, shorter = groups[-1]
-            joint = max(shorter[0], reach[0]), max(shorter[1], reach[1])
-            room = most - len(before)
+            joint, room = _most((shorter, reach)), most - len(before)
             if room > 0 and len(before) * numbers * (_taps(joint) - _taps(shorter)) <= _CALL:
                 groups[-1] = before + rows[:room], joint
                 rows = rows[room:]
         groups += ((rows[start : start + most], reach) for start in range(0, len(rows), most))
-    return groups
+    return [rows for rows, _ in groups]
 
 
-def _taps(reach: tuple[int, int]) -> int:
+def _taps(reach: Reach) -> int:
     return (2 * reach[0] + 1) * (2 * reach[1] + 1)
 
 
-def _reaches(psf: Float[Tensor, "b #c k k"]) -> list[tuple[int, int]]:
+def _most(reaches: Iterable[Reach]) -> Reach:
+    """The reach that holds all of these."""
+    down, across = zip(*reaches, strict=True)
+    return max(down), max(across)
+
+
+def _sum(reaches: Iterable[Reach]) -> Reach:
+    """The reach of spreads that follow one another."""
+    down, across = zip(*reaches, strict=True)
+    return sum(down), sum(across)
+
+
+def _cut(psf: Float[Tensor, "b #c k k"], rows: Int64[Tensor, "n"], reach: Reach) -> Float[Tensor, "n #c ky kx"]:
+    """Some point-spread functions, no larger than their reach."""
+    centre, (down, across) = psf.shape[-1] // 2, reach
+    return psf[..., centre - down : centre + down + 1, centre - across : centre + across + 1].index_select(0, rows)
+
+
+def _filled(rows: list[int], height: int, width: int) -> list[int]:
+    """Small pictures are as many as fill the vectors, so that convolutions have few sizes: the first is done again."""
+    return rows if height * width >= _LARGE else rows + rows[:1] * (-len(rows) % _VECTOR)
+
+
+def _reaches(psf: Float[Tensor, "b #c k k"]) -> list[Reach]:
     """How far each point-spread function reaches, down and across, pixels."""
     batch, channels, taps, _ = psf.shape
     largest = taps // 2
@@ -192,7 +230,7 @@ def _convolve_spectra(x: Image, psf: Float[Tensor, "b #c ky kx"], rows: int, col
 def _convolve_directly(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
     batch, channels, height, width = x.shape
     down, across = psf.shape[-2:]
-    strips = _STRIPS if height * width >= _LARGE else 1
+    strips = _VECTOR if height * width >= _LARGE else 1
     rows = -(-height // strips)
     above, beside = down // 2, across // 2
     below = above + strips * rows - height

@@ -18,8 +18,9 @@ from mechaug.mechanisms.base import (
     neutral_quantities,
     parameters,
 )
+from mechaug.mechanisms.blur import Blur
 from mechaug.mechanisms.eager import constant, values_known
-from mechaug.mechanisms.psf import convolve, fast_length, mirrored, offsets
+from mechaug.mechanisms.psf import fast_length, mirrored, offsets
 from mechaug.mechanisms.view import View
 from mechaug.types import Image, PerImage
 
@@ -122,7 +123,7 @@ class AberrationParams(Parameters):
 
 @final
 @dataclass(frozen=True)
-class Aberration(Mechanism[AberrationParams]):
+class Aberration(Blur[AberrationParams]):
     """The blur of an imperfect lens: PSF = |F{A·exp(i2πW)}|² with the wave front W = Σ c·Z of Zernike polynomials.
 
     The polynomials are normalised to a root mean square of one over the round pupil A (Noll, "Zernike polynomials and
@@ -158,7 +159,6 @@ class Aberration(Mechanism[AberrationParams]):
     axis_deg: Law = quantity((0.0, 360.0), "°", neutral=0.0, held=30.0)
     view: View = View(crop=0.04)
 
-    domain = "light"
     structure = "none"
     overlaps = ("defocus_blur",)
 
@@ -171,7 +171,7 @@ class Aberration(Mechanism[AberrationParams]):
     def neutral(self, batch: int) -> AberrationParams:
         return AberrationParams(**neutral_quantities(self, batch))
 
-    def transform(self, x: Image, params: AberrationParams) -> Image:
+    def psf(self, x: Image, params: AberrationParams) -> Float[Tensor, "b #c k k"]:
         pixels_per_um = params.f_number.to(x.dtype) * (self.view.pixels_per_mm(x.shape[-1]) / 1e3)
         wave_px = (pixels_per_um[:, None] * _wavelengths(x)).clamp(1.0, _COARSEST)
         if values_known(wave_px) and bool((wave_px == wave_px[:1, :1]).all()):
@@ -183,7 +183,7 @@ class Aberration(Mechanism[AberrationParams]):
         middle = (offsets(_WINDOW // 2 - 1, spread) == 0).to(spread)
         centre = middle[:, None] * middle
         spread = spread * ((1 - strehl) / spread.sum((-2, -1), keepdim=True).clamp(min=1e-9))
-        return convolve(x, spread + (1 - spread.sum((-2, -1), keepdim=True)) * centre)
+        return spread + (1 - spread.sum((-2, -1), keepdim=True)) * centre
 
 
 _WINDOW: Final = 32

@@ -1,0 +1,87 @@
+"""Blurs: mechanisms that spread every point of a picture's light alike, and several of them as one."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mechaug.keys import Key
+from mechaug.mechanisms.base import Mechanism, P, Parameters, parameters
+from mechaug.mechanisms.psf import convolve
+from mechaug.types import Image
+
+
+class Blur(Mechanism[P]):
+    """A mechanism that is a convolution of light: `psf` says with what."""
+
+    domain = "light"
+
+    @abstractmethod
+    def psf(self, x: Image, params: P) -> Float[Tensor, "b #c k k"]:
+        """What becomes of a point of light: shares of it, which sum to one, around the middle; k is odd.
+
+        Args:
+            x: the images, which give their size, dtype and device.
+            params: one row per image. Where they are neutral, the point stays.
+        """
+
+    def transform(self, x: Image, params: P) -> Image:
+        return convolve(x, self.psf(x, params))
+
+
+@parameters
+class BlursParams(Parameters):
+    """`steps`: one record per blur, in order."""
+
+    steps: tuple[Parameters, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Blurs(Mechanism[BlursParams]):
+    """Blurs that follow one another, as one: what a `Chain` makes of neighbours.
+
+    Light that is spread twice is spread once by the product of both. So pictures are read and written once, and what
+    lies beyond the frame, for which its mirror image stands, goes through all of them.
+
+    Args:
+        blurs: in the order that light travels.
+    """
+
+    blurs: tuple[Blur[Any], ...]
+
+    domain = "light"
+    structure = "none"
+
+    def sample(self, key: Key) -> BlursParams:
+        return BlursParams(tuple(blur.sample(key) for blur in self.blurs))
+
+    def neutral(self, batch: int) -> BlursParams:
+        return BlursParams(tuple(blur.neutral(batch) for blur in self.blurs))
+
+    def transform(self, x: Image, params: BlursParams) -> Image:
+        return convolve(x, *(blur.psf(x, own) for blur, own in zip(self.blurs, params.steps, strict=True)))
+
+
+def runs(
+    mechanisms: Sequence[Mechanism[Any]], blurs: Sequence[Blur[Any] | None]
+) -> Iterator[tuple[Mechanism[Any], slice]]:
+    """What a chain does step by step, and the place of the parameters that it takes: blurs next to one another are one.
+
+    Args:
+        mechanisms: of the chain.
+        blurs: what each of them is as a blur, None where it is none.
+    """
+    place = 0
+    while place < len(mechanisms):
+        row: list[Blur[Any]] = []
+        for blur in blurs[place:]:
+            if blur is None:
+                break
+            row.append(blur)
+        after = place + max(1, len(row))
+        yield Blurs(tuple(row)) if len(row) > 1 else mechanisms[place], slice(place, after)
+        place = after
