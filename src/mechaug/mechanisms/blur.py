@@ -44,8 +44,8 @@ class BlursParams(Parameters):
 class Blurs(Mechanism[BlursParams]):
     """Blurs that follow one another, as one: what a `Chain` makes of neighbours.
 
-    Light that is spread twice is spread once by the product of both. So pictures are read and written once, and what
-    lies beyond the frame, for which its mirror image stands, goes through all of them.
+    What lies beyond the frame, for which its mirror image stands, goes through all of them, and pictures are put
+    together with those of their reach and back once.
 
     Args:
         blurs: in the order that light travels.

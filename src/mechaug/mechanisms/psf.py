@@ -1,6 +1,5 @@
 """Point-spread functions: what becomes of one point of light, and pictures that are spread by them."""
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -104,28 +103,14 @@ def convolve(x: Image, *psfs: Float[Tensor, "b _ _"] | Float[Tensor, "b #c _ _"]
             raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
     spreads = [psf[:, None] if psf.ndim == 3 else psf for psf in psfs]
     if not values_known(*spreads) or needs_gradient(x, *spreads):
-        return _convolve(x, functools.reduce(_product, spreads))
+        return _convolve(x, *spreads)
     out, reaches = torch.empty_like(x), [_reaches(psf) for psf in spreads]
     for rows in _groups([_sum(each) for each in zip(*reaches, strict=True)], x.shape[1:].numel()):
         place = torch.tensor(_filled(rows, *x.shape[-2:]))
         some = x.index_select(0, place) if len(place) > 1 else x[rows[0] : rows[0] + 1]
         narrow = [_cut(psf, place, _most(own[row] for row in rows)) for psf, own in zip(spreads, reaches, strict=True)]
-        put_back(out, place[: len(rows)], _convolve(some, functools.reduce(_product, narrow))[: len(rows)])
+        put_back(out, place[: len(rows)], _convolve(some, *narrow)[: len(rows)])
     return out
-
-
-def _product(first: Float[Tensor, "b #c ky kx"], second: Float[Tensor, "b #c my mx"]) -> Float[Tensor, "b #c ny nx"]:
-    """The point-spread function of two that follow one another."""
-    down, across = second.shape[-2:]
-    if down * across > _FFT_PER_TAP or not values_known(second) or needs_gradient(first, second):
-        rows, columns = first.shape[-2] + down - 1, first.shape[-1] + across - 1
-        sizes = fast_length(rows), fast_length(columns)
-        spectrum = torch.fft.rfft2(first, s=sizes) * torch.fft.rfft2(second, s=sizes)
-        return torch.fft.irfft2(spectrum, s=sizes)[..., :rows, :columns]
-    channels = max(first.shape[1], second.shape[1])
-    first, kernels = (psf.expand(-1, channels, -1, -1).flatten(0, 1) for psf in (first, second.flip(-2, -1)))
-    spread = conv2d(first[None], kernels[:, None], padding=(down - 1, across - 1), groups=len(kernels))
-    return spread[0].unflatten(0, (-1, channels))
 
 
 _TOGETHER: Final = 5 * 2**17
@@ -161,6 +146,10 @@ def _groups(reaches: Sequence[Reach], numbers: int) -> list[list[int]]:
                 rows = rows[room:]
         groups += ((rows[start : start + most], reach) for start in range(0, len(rows), most))
     return [rows for rows, _ in groups]
+
+
+def _reach(psf: Float[Tensor, "b #c _ _"]) -> Reach:
+    return psf.shape[-2] // 2, psf.shape[-1] // 2
 
 
 def _taps(reach: Reach) -> int:
@@ -204,53 +193,52 @@ def _reaches(psf: Float[Tensor, "b #c k k"]) -> list[Reach]:
     return [(sizes[int(down)], sizes[int(across)]) for down, across in reaches]
 
 
-def _convolve(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
+def _convolve(x: Image, *psfs: Float[Tensor, "b #c _ _"]) -> Image:
     """All pictures at once, directly or through the Fourier domain, whichever is faster for this size."""
-    height, width = x.shape[-2:]
-    down, across = psf.shape[-2:]
-    rows, columns = fast_length(height + down - 1), fast_length(width + across - 1)
-    per_tap = _FFT_PER_TAP_BACK if needs_gradient(psf) else _FFT_PER_TAP
+    (height, width), (down, across) = x.shape[-2:], _sum(_reach(psf) for psf in psfs)
+    rows, columns = fast_length(height + 2 * down), fast_length(width + 2 * across)
+    per_tap = _FFT_PER_TAP_BACK if needs_gradient(*psfs) else _FFT_PER_TAP
+    taps = [_taps(_reach(psf)) for psf in psfs]
     # An accelerator has no fast way to give each picture a kernel of its own, but for the smallest.
-    spectral = x.device.type != "cpu" and down * across > 9
-    if spectral or down * across * height * width > per_tap * rows * columns:
-        return _convolve_spectra(x, psf, rows, columns)
-    return _convolve_directly(x, psf)
+    spectral = x.device.type != "cpu" and max(taps) > 9
+    if spectral or sum(taps) * height * width > len(taps) * per_tap * rows * columns:
+        return _convolve_spectra(x, *psfs, rows=rows, columns=columns)
+    return _convolve_directly(x, *psfs)
 
 
-def _convolve_spectra(x: Image, psf: Float[Tensor, "b #c ky kx"], rows: int, columns: int) -> Image:
-    height, width = x.shape[-2:]
-    down, across = (taps // 2 for taps in psf.shape[-2:])
-    light = mirrored(x, (down, rows - height - down), (across, columns - width - across))
-    spectrum = torch.fft.rfft2(light) * torch.fft.rfft2(psf, s=(rows, columns))
+def _convolve_spectra(x: Image, *psfs: Float[Tensor, "b #c _ _"], rows: int, columns: int) -> Image:
+    (height, width), (down, across) = x.shape[-2:], _sum(_reach(psf) for psf in psfs)
+    spectrum = torch.fft.rfft2(mirrored(x, (down, rows - height - down), (across, columns - width - across)))
+    for psf in psfs:
+        spectrum = spectrum * torch.fft.rfft2(psf, s=(rows, columns))
     # What wraps around ends in the first 2·reach rows and columns, which are not looked at.
     spread = torch.fft.irfft2(spectrum, s=(rows, columns))
     return spread[..., 2 * down : 2 * down + height, 2 * across : 2 * across + width]
 
 
-def _convolve_directly(x: Image, psf: Float[Tensor, "b #c ky kx"]) -> Image:
+def _convolve_directly(x: Image, *psfs: Float[Tensor, "b #c _ _"]) -> Image:
     batch, channels, height, width = x.shape
-    down, across = psf.shape[-2:]
+    down, across = _sum(_reach(psf) for psf in psfs)
     strips = _VECTOR if height * width >= _LARGE else 1
     rows = -(-height // strips)
-    above, beside = down // 2, across // 2
-    below = above + strips * rows - height
-    if max(above, below, beside) <= 1:
-        light = _in_strips(mirrored(x, (above, below), (beside, beside)), rows, down)
+    below = down + strips * rows - height
+    if max(down, below, across) <= 1:
+        light = _in_strips(mirrored(x, (down, below), (across, across)), rows, down)
     else:
-        light = _mirrored(_in_strips(_mirrored(x, -2, above, below), rows, down), -1, beside, beside)
+        light = _mirrored(_in_strips(_mirrored(x, -2, down, below), rows, down), -1, across, across)
     # One group per strip: every one of them has a kernel of its own.
     groups = batch * channels * strips
-    # A convolution in the sense of neural networks does not turn its kernel around.
-    kernels = (
-        psf.flip(-2, -1)[:, :, None].expand(batch, channels, strips, down, across).reshape(groups, 1, down, across)
-    )
-    spread = conv2d(light.reshape(1, groups, rows + down - 1, width + across - 1), kernels, groups=groups)
-    return spread.reshape(batch, channels, strips * rows, width)[..., :height, :]
+    light = light.reshape(1, groups, rows + 2 * down, width + 2 * across)
+    for psf in psfs:
+        # A convolution in the sense of neural networks does not turn its kernel around.
+        kernels = psf.flip(-2, -1)[:, :, None].expand(batch, channels, strips, *psf.shape[-2:])
+        light = conv2d(light, kernels.reshape(groups, 1, *psf.shape[-2:]), groups=groups)
+    return light.reshape(batch, channels, strips * rows, width)[..., :height, :]
 
 
 def _in_strips(x: Image, rows: int, down: int) -> Float[Tensor, "b c strips rows_and_more w"]:
-    """A view of so many rows at a time, and what point-spread functions of `down` rows reach beyond them."""
-    return x.unfold(-2, rows + down - 1, rows).transpose(-1, -2)
+    """A view of so many rows at a time, and of as many above and below as the spread reaches."""
+    return x.unfold(-2, rows + 2 * down, rows).transpose(-1, -2)
 
 
 def mirrored(x: Image, rows: tuple[int, int], columns: tuple[int, int]) -> Float[Tensor, "b c h2 w2"]:
