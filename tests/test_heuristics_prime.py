@@ -7,7 +7,7 @@ import torch
 from scipy.stats import beta, chisquare, kstest
 
 from mechaug.fields import noise_field
-from mechaug.heuristics import Prime, PrimeParameters
+from mechaug.heuristics import Prime, PrimeParameters, prime_primitives
 from mechaug.heuristics.chains import NOTHING
 from mechaug.heuristics.prime import PRIMITIVES
 from mechaug.heuristics.prime_primitives import _amplitude, deformed, filtered, recoloured
@@ -221,6 +221,16 @@ def test_the_gradient_reaches_every_strength() -> None:
     # and white, nothing moves.
     free = (drawn.primitive != NOTHING) & ((drawn.primitive != 1) | (drawn.highest < 10))
     assert reached[free].float().mean() > 0.7
+
+
+def test_what_is_kept_from_a_call_without_gradients_can_meet_them() -> None:
+    prime_primitives._modes.cache_clear()
+    prime_primitives._waves.cache_clear()
+    x, heuristic = example_pictures(6, height=17, width=19), Prime()
+    params = heuristic.sample(KEY.rows(torch.arange(6)))
+    heuristic.apply(x, params)
+    heuristic.transform(x.requires_grad_(), params).sum().backward()
+    assert x.grad is not None
 
 
 def test_a_draw_does_not_depend_on_the_others() -> None:

@@ -134,6 +134,16 @@ def test_where_gradients_are_recorded_the_batch_is_one(monkeypatch: pytest.Monke
     assert SEEN == [3]
 
 
+def test_a_result_can_meet_gradients_afterwards() -> None:
+    mechanism, x = Chain(Haze(), Jpeg()), example_pictures(3)
+    y = mechanism(x, Key(0).at([0, 1, 2]))
+    weight = torch.ones(1, requires_grad=True)
+    (y * weight).sum().backward()
+    assert weight.grad == y.sum()
+    leaf = y.requires_grad_()
+    assert mechanism(leaf, Key(0).at([0, 1, 2])).requires_grad
+
+
 def test_an_empty_batch_is_a_batch() -> None:
     x = example_pictures(1)[:0]
     assert Chain(Gain(), Haze()).apply(x, Chain(Gain(), Haze()).neutral(0)).shape == x.shape

@@ -92,7 +92,9 @@ def recoloured(
     return (x + torch.lerp(before, after, place - index).view_as(x)).clamp(0.0, 1.0)
 
 
+# Kept for calls with gradients, too, which what is made in inference mode cannot meet.
 @functools.lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def _waves(most: int, device: torch.device) -> Float[Tensor, "{most} points"]:
     """sin(πkv) for k from 1, at evenly spaced v from 0 to 1."""
     points = torch.linspace(0.0, 1.0, 32 * most + 1, dtype=torch.float64, device=device)
@@ -101,6 +103,7 @@ def _waves(most: int, device: torch.device) -> Float[Tensor, "{most} points"]:
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _modes(size: int, most: int, device: torch.device) -> Float[Tensor, "m {size}"]:
     """Half-waves between the edges of a line of pixels: those that differ at its pixels."""
     order = torch.arange(1, min(most, size - 2) + 1, device=device)
