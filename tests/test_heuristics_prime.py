@@ -229,8 +229,9 @@ def test_what_is_kept_from_a_call_without_gradients_can_meet_them() -> None:
     x, heuristic = example_pictures(6, height=17, width=19), Prime()
     params = heuristic.sample(KEY.rows(torch.arange(6)))
     heuristic.apply(x, params)
-    heuristic.transform(x.requires_grad_(), params).sum().backward()
-    assert x.grad is not None
+    strength = params.strength.clone().requires_grad_()
+    heuristic.transform(x, params.replace(strength=strength)).sum().backward()
+    assert strength.grad is not None
 
 
 def test_a_draw_does_not_depend_on_the_others() -> None:
