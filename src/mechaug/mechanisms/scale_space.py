@@ -21,7 +21,7 @@ from mechaug.mechanisms.base import (
     neutral_quantities,
     parameters,
 )
-from mechaug.mechanisms.eager import values_known
+from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.mechanisms.spectrum import filtered
 from mechaug.types import Image, PerImage
 
@@ -242,15 +242,25 @@ def along_lines(
     sources = [needed(*span) for span in spans]
     if not _pays(max(high - low for low, high in sources), length):
         spans, sources = [(0, count)], [(0, length)]
-    blocks = [(matrix[:, slice(*span)], *source) for span, source in zip(spans, sources, strict=True)]
     if dim == -2:
-        parts = [own[:, None, :, low:high] @ x[..., low:high, :] for own, low, high in blocks]
+        parts = (matrix[:, None, slice(*span), low:high] @ x[..., low:high, :]
+                 for span, (low, high) in zip(spans, sources, strict=True))  # fmt: skip
     else:
         # All lines of an image are one matrix: one product is six times as fast as one per channel.
         lines = x.flatten(1, 2)
-        products = [lines[..., low:high] @ own[..., low:high].mT for own, low, high in blocks]
-        parts = [product.unflatten(1, x.shape[1:3]) for product in products]
-    return torch.cat(parts, dim) if len(parts) > 1 else parts[0]
+        parts = ((lines[..., low:high] @ matrix[:, slice(*span), low:high].mT).unflatten(1, x.shape[1:3])
+                 for span, (low, high) in zip(spans, sources, strict=True))  # fmt: skip
+    if len(spans) == 1:
+        return next(parts)
+    if not values_known(x) or needs_gradient(x, matrix):
+        return torch.cat(list(parts), dim)
+    # Each part is put where it goes while it is near, and on all cores: `cat` takes three times as long.
+    shape = list(x.shape)
+    shape[dim] = count
+    out = x.new_empty(shape)
+    for span, part in zip(spans, parts, strict=True):
+        out.narrow(dim, span[0], span[1] - span[0]).copy_(part)
+    return out
 
 
 def _pays(needed: int, length: int) -> bool:
