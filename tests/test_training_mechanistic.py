@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mechaug.keys import Key
-from mechaug.mechanisms.base import busy_rows
+from mechaug.mechanisms.busy import busy_rows
 from mechaug.mechanisms.compose import overlapping
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
 from mechaug.testing import example_key, example_pictures

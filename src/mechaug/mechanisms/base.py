@@ -16,6 +16,7 @@ from torch.utils._pytree import register_pytree_node
 
 from mechaug.keys import Key
 from mechaug.laws import at_quantile, check_law, draw_law, quantities
+from mechaug.mechanisms.busy import busy_rows
 from mechaug.mechanisms.eager import needs_gradient, values_known
 from mechaug.mechanisms.light import to_light, to_picture
 from mechaug.memory import portion
@@ -246,49 +247,6 @@ def check_picture(picture: Tensor) -> None:
         raise TypeError(f"pictures are floating point in [0, 1], not {picture.dtype}: convert with x.float() / 255")
     if picture.ndim != 4:
         raise ValueError(f"pictures have shape (batch, channels, height, width), not {tuple(picture.shape)}")
-
-
-def busy_rows(mechanism: Mechanism[P], params: P) -> Tensor | None:
-    """The images whose parameters are not neutral, or None where that is all of them or is not asked (`values_known`).
-
-    Whole numbers (seeds, choices) are not looked at: without its quantities a mechanism does nothing.
-
-    Raises:
-        ValueError: the parameters are not those of this mechanism.
-    """
-    leaves, (count, neutral) = params.leaves(), _neutral_values(mechanism)
-    if len(leaves) != count:
-        raise ValueError(
-            f"{type(mechanism).__name__} takes {count} tensors of parameters, not {len(leaves)}: "
-            "these were drawn by another mechanism"
-        )
-    if not values_known(*leaves) or needs_gradient(*leaves):
-        return None
-    drawn = _real_numbers(leaves)
-    if drawn is None:
-        return None
-    busy = drawn.ne(neutral.to(drawn)).any(0)
-    return None if bool(busy.all()) else busy.nonzero().squeeze(-1)
-
-
-def _neutral_values(mechanism: Mechanism[Any]) -> tuple[int, Tensor]:
-    """How many tensors a mechanism's parameters are, and the neutral values of the real ones; kept with it."""
-    known = mechanism.__dict__.get("_neutral_values")
-    if known is None:
-        leaves = mechanism.neutral(1).leaves()
-        values = _real_numbers(leaves)
-        known = (len(leaves), torch.zeros(0, 1) if values is None else values)
-        object.__setattr__(mechanism, "_neutral_values", known)
-    return known
-
-
-def _real_numbers(leaves: list[Tensor]) -> Tensor | None:
-    """All real numbers of each image's parameters, shape (n, b); None where there are none."""
-    real = [leaf for leaf in leaves if leaf.is_floating_point()]
-    values = [leaf.flatten(1).mT for leaf in real if leaf.ndim > 1]
-    if single := [leaf for leaf in real if leaf.ndim == 1]:
-        values.append(torch.stack(single))
-    return torch.cat(values) if values else None
 
 
 def converted(x: Image, here: Domain, there: Domain) -> Image:

@@ -67,21 +67,21 @@ class Blurs(Mechanism[BlursParams]):
 
 
 def runs(
-    mechanisms: Sequence[Mechanism[Any]], blurs: Sequence[Blur[Any] | None]
+    mechanisms: Sequence[Mechanism[Any]], bare: Sequence[Mechanism[Any]]
 ) -> Iterator[tuple[Mechanism[Any], slice]]:
     """What a chain does step by step, and the place of the parameters that it takes: blurs next to one another are one.
 
     Args:
         mechanisms: of the chain.
-        blurs: what each of them is as a blur, None where it is none.
+        bare: what each of them is when it happens.
     """
     place = 0
     while place < len(mechanisms):
         row: list[Blur[Any]] = []
-        for blur in blurs[place:]:
-            if blur is None:
+        for part in bare[place:]:
+            if not isinstance(part, Blur):
                 break
-            row.append(blur)
+            row.append(part)
         after = place + max(1, len(row))
         yield Blurs(tuple(row)) if len(row) > 1 else mechanisms[place], slice(place, after)
         place = after
