@@ -11,6 +11,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from mechaug import keys as module
 from mechaug.fields import noise_field
 from mechaug.keys import Key
 from mechaug.philox import philox
@@ -543,6 +544,48 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn(key: Key) -> None:
         assert torch.equal(draw(ahead), draw(key)), name
     if key.shape:
         assert torch.equal(ahead.rows(torch.tensor([4, 2])).fold("three").unit(3), key.fold("three").unit(3)[[4, 2]])
+
+
+@pytest.mark.parametrize("key", [Key(3).fold("A"), Key(3).at(torch.arange(7))])
+def test_what_is_foreseen_is_what_would_be_drawn(key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    real = module.philox
+    monkeypatch.setattr(module, "philox", lambda counter, words: passes.append(1) or real(counter, words))
+
+    def draw(own: Key, names: tuple[str, ...] = ("x", "y")) -> list[Tensor]:
+        # Two levels of parts, several names at once, another kind of use, and a key that asks on its own account.
+        inner = own.fold("inner")
+        ahead = inner.ahead(level=5, sign=5)
+        return [*own.units(names), inner.normal(0.0, 1.0, 3, 4), inner.fold(2).integers(0, 9, 6), own.seed(),
+                ahead.fold("level").unit(5), ahead.fold("sign").unit(5)]  # fmt: skip
+
+    def same(one: list[Tensor], other: list[Tensor]) -> bool:
+        return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+    seen: module.Foreseen = {}
+    plain = draw(key)
+    once = len(passes)
+    for time in range(3):
+        passes.clear()
+        assert same(draw(key.foreseeing(seen)), plain)
+        assert len(passes) == (once if time == 0 else 1)
+    # Within one that foresees, nothing is foreseen again; what is new is drawn, and foreseen from then on.
+    more = ("x", "y", "z")
+    for time in range(3):
+        passes.clear()
+        assert same(draw(key.foreseeing(seen).foreseeing({}), more), draw(key, more))
+        assert len(passes) - once == (2 if time == 0 else 1)
+    # Another part foresees on its own.
+    assert same(draw(key.fold("B").foreseeing(seen)), draw(key.fold("B")))
+    assert len(seen) == 2
+
+
+def test_very_many_words_are_not_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_AHEAD", 20)
+    seen: module.Foreseen = {}
+    for count in (7, 7, 3, 7):
+        key = Key(1).at(range(count))
+        assert torch.equal(key.foreseeing(seen).unit(9), key.unit(9))
 
 
 @pytest.mark.parametrize("key", [Key(3), Key(3).at(torch.arange(7)).fold("A").ahead(one=4)])

@@ -33,12 +33,12 @@ from mechaug.mechanisms import (
     View,
     Viewpoint,
     base,
-    compose,
     parameters,
     to_light,
     to_picture,
 )
 from mechaug.mechanisms.base import check_laws, draw_quantities, neutral_quantities, per_image
+from mechaug.mechanisms.parts import label
 from mechaug.testing import example_pictures
 
 
@@ -159,7 +159,7 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (Chain(Exposure(), Maybe(Haze()), OneOf(Haze(), Exposure()), Mix(Haze())), ["to_light", "to_picture"]),
         (Chain(Exposure(), Chain(Haze(), Negative()), Negative()), ["to_light", "to_picture"]),
     ],
-    ids=lambda value: compose.label(value) if isinstance(value, Chain) else "",
+    ids=lambda value: label(value) if isinstance(value, Chain) else "",
 )
 def test_a_chain_converts_once_per_change(chain: Chain, expected: list[str], conversions: list[str]) -> None:
     chain(example_pictures(2, height=8, width=8), keys(2))

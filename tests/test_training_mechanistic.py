@@ -5,7 +5,7 @@ import torch
 
 from mechaug.keys import Key
 from mechaug.mechanisms.busy import busy_rows
-from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.parts import overlapping
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
 from mechaug.testing import example_key, example_pictures
 from mechaug.training.arms import named, without

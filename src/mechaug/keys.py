@@ -29,6 +29,15 @@ _Ahead: TypeAlias = Mapping[tuple[int, int], Tensor]
 
 _NONE_AHEAD: Final[_Ahead] = {}
 
+_Asked: TypeAlias = dict[tuple[int, int], int]
+"""How many words were asked for, by label."""
+
+Foreseen: TypeAlias = dict[tuple[int, int], _Asked]
+"""What was asked for before, by the label of the key that it was asked of."""
+
+_MOST_AHEAD: Final = 2**18
+"""Blocks of the generator that are made at once, at most: for more, calls are not what takes the time."""
+
 
 @final
 class Key:
@@ -47,7 +56,7 @@ class Key:
         torch.Size([3])
     """
 
-    __slots__ = ("_drawn", "_label", "_placed", "_words")
+    __slots__ = ("_asked", "_drawn", "_label", "_placed", "_words")
 
     def __init__(self, seed: int) -> None:
         if not isinstance(seed, int) or isinstance(seed, bool):
@@ -58,6 +67,7 @@ class Key:
         self._label = (0, 0)
         self._placed = False
         self._drawn = _NONE_AHEAD
+        self._asked: _Asked | None = None
 
     @classmethod
     def _make(
@@ -66,9 +76,10 @@ class Key:
         label: tuple[int, int],
         placed: bool,
         drawn: _Ahead = _NONE_AHEAD,
+        asked: _Asked | None = None,
     ) -> "Key":
         key = object.__new__(cls)
-        key._words, key._label, key._placed, key._drawn = words, label, placed, drawn
+        key._words, key._label, key._placed, key._drawn, key._asked = words, label, placed, drawn, asked
         return key
 
     @property
@@ -114,7 +125,7 @@ class Key:
     def fold(self, name: str | int) -> "Key":
         """The key of a named part. Free: names are hashed on the host and enter the counter, not the key."""
         label = _folded(self._label, type(name).__name__, str(name))
-        return self._make(self._words, label, self._placed, self._drawn)
+        return self._make(self._words, label, self._placed, self._drawn, self._asked)
 
     def ahead(self, **counts: int) -> "Key":
         """This key, with words of named parts drawn together: their draws stay the same, in one pass of the generator.
@@ -122,13 +133,42 @@ class Key:
         Args:
             counts: by name, how many words are drawn from `fold(name)` at most; more are drawn anew.
         """
-        labels = [_folded(self._label, str.__name__, name) for name in counts]
+        labels = {_folded(self._label, str.__name__, name): count for name, count in counts.items()}
+        if labels.keys() <= self._drawn.keys():
+            return self
+        for label, count in labels.items():
+            self._is_asked(label, count)
+        return self._with_drawn(labels, self._asked)
+
+    def foreseeing(self, asked: Foreseen) -> "Key":
+        """This key, with all words drawn in one pass of the generator that were asked for when it was used before.
+
+        What is asked for is written down, so that the next time it is foreseen; what was not foreseen is drawn when it
+        is asked for. The draws are the same either way.
+
+        Args:
+            asked: where it is written down, kept by who draws the same things again and again.
+        """
+        if self._drawn or self._asked is not None:
+            return self
+        known = asked.setdefault(self._label, {})
+        blocks = sum(-(-count // 4) for count in list(known.values()))
+        if not 0 < blocks * math.prod(self.shape) <= _MOST_AHEAD:
+            return self._make(self._words, self._label, self._placed, asked=known)
+        return self._with_drawn(dict(known), known)
+
+    def _with_drawn(self, counts: _Asked, asked: _Asked | None = None) -> "Key":
         sizes = [-(-count // 4) for count in counts.values()]
-        counters = [(*label, block) for label, size in zip(labels, sizes, strict=True) for block in range(size)]
+        counters = [(*label, block) for label, size in zip(counts, sizes, strict=True) for block in range(size)]
         first, second, blocks = torch.tensor(counters, device=self.device).reshape(-1, 3).unbind(1)
         drawn = self._blocks((first, second, blocks, torch.full_like(blocks, _DRAW)))
         parts = drawn.split([4 * size for size in sizes], dim=-1)
-        return self._make(self._words, self._label, self._placed, dict(zip(labels, parts, strict=True)))
+        known = {**self._drawn, **dict(zip(counts, parts, strict=True))}
+        return self._make(self._words, self._label, self._placed, known, asked)
+
+    def _is_asked(self, label: tuple[int, int], count: int) -> None:
+        if self._asked is not None:
+            self._asked[label] = max(count, self._asked.get(label, 0))
 
     def rows(self, index: Tensor) -> "Key":
         """The keys of some of the images (an index or a mask along the batch)."""
@@ -139,6 +179,7 @@ class Key:
         known = self._drawn.get(self._label)
         if known is not None and count <= known.shape[-1]:
             return known[..., :count]
+        self._is_asked(self._label, count)
         blocks = torch.arange(-(-count // 4), device=self.device)
         label0, label1 = (torch.full_like(blocks, word) for word in self._label)
         return self._blocks((label0, label1, blocks, torch.full_like(blocks, _DRAW)))[..., :count]
@@ -154,7 +195,12 @@ class Key:
 
     def units(self, names: Sequence[str]) -> Float[Tensor, "n ..."]:
         """`self.fold(name).unit()` for several names at once, stacked in front: one pass of the generator for all."""
-        labels = torch.tensor([self.fold(name)._label for name in names], device=self.device)
+        own = [_folded(self._label, type(name).__name__, name) for name in names]
+        if own and all(label in self._drawn for label in own):
+            return _to_unit(torch.stack([self._drawn[label][..., 0] for label in own]))
+        for label in own:
+            self._is_asked(label, 1)
+        labels = torch.tensor(own, device=self.device)
         labels = labels.reshape(len(names), *(1,) * len(self.shape), 2)
         none = torch.zeros_like(labels[..., 0])
         counter = (labels[..., 0], labels[..., 1], none, torch.full_like(none, _DRAW))

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from mechaug import mechanisms, spec
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Group, Mechanism, Parameters, Semigroup
-from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.parts import overlapping
 from mechaug.mechanisms.relatives import BAR_CORRUPTIONS, COMMON_CORRUPTIONS
 from mechaug.scenes.scene import Scene, SceneParams
 from mechaug.scenes.stored import TYPES as SCENE_TYPES

@@ -23,7 +23,7 @@ from mechaug.evaluation.corruptions import corrupt
 from mechaug.evaluation.suites.base import some
 from mechaug.heuristics.views import Augmentation, ViewMaker
 from mechaug.keys import Key
-from mechaug.mechanisms.compose import parts
+from mechaug.mechanisms.parts import parts
 from mechaug.types import Bytes, Image
 
 PICTURES: Final = 100

@@ -16,8 +16,6 @@ from mechaug.mechanisms.compose import (
     MixParams,
     OneOf,
     OneOfParams,
-    overlapping,
-    with_view,
 )
 from mechaug.mechanisms.distortion import LateralChromatic, LateralChromaticParams, LensDistortion, LensDistortionParams
 from mechaug.mechanisms.glare import Glare, GlareParams
@@ -46,6 +44,7 @@ from mechaug.mechanisms.mosaic import Demosaic, DemosaicParams
 from mechaug.mechanisms.motion import MotionBlur, MotionBlurParams, SubjectMotion, SubjectMotionParams
 from mechaug.mechanisms.occlusion import Occlusion, OcclusionParams
 from mechaug.mechanisms.optics import Defocus, DefocusParams, Vignetting, VignettingParams
+from mechaug.mechanisms.parts import overlapping, with_view
 from mechaug.mechanisms.precipitation import Rain, RainParams, Snow, SnowParams
 from mechaug.mechanisms.pupil import Aberration, AberrationParams, Diffraction, DiffractionParams
 from mechaug.mechanisms.reflection import Reflection, ReflectionParams

@@ -1,6 +1,5 @@
 """Which images a mechanism does anything to: those whose parameters are not neutral."""
 
-import functools
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -38,9 +37,9 @@ class Busy:
 
     def __init__(self, *mechanisms: _WithNeutral) -> None:
         self._mechanisms = mechanisms
+        self._known: _Known | None = None
 
-    @functools.cached_property
-    def _known(self) -> _Known:
+    def _look_up(self) -> _Known:
         leaves = [mechanism.neutral(1).leaves() for mechanism in self._mechanisms]
         marks = [torch.full_like(leaf, number) for number, own in enumerate(leaves) for leaf in own]
         neutral, numbers = _real_numbers([leaf for own in leaves for leaf in own]), _real_numbers(marks)
@@ -58,7 +57,10 @@ class Busy:
         Raises:
             ValueError: parameters are not those of their mechanism.
         """
-        known, leaves = self._known, [record.leaves() for record in records]
+        if not values_known():
+            return [None] * len(records)
+        self._known = known = self._known or self._look_up()
+        leaves = [record.leaves() for record in records]
         for mechanism, own, count in zip(self._mechanisms, leaves, known.counts, strict=True):
             if len(own) != count:
                 raise ValueError(
@@ -85,6 +87,8 @@ def busy_rows(mechanism: _WithNeutral, params: _Record) -> Tensor | None:
     Raises:
         ValueError: the parameters are not those of this mechanism.
     """
+    if not values_known():
+        return None
     busy = mechanism.__dict__.get("_busy_alone")
     if busy is None:
         busy = Busy(mechanism)

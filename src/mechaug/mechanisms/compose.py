@@ -1,16 +1,15 @@
 """Combinators: behaviour is adjusted by wrapping mechanisms, never by arguments that every mechanism repeats."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mechaug.keys import Key
+from mechaug.keys import Foreseen, Key
 from mechaug.mechanisms.base import (
     Domain,
     Mechanism,
@@ -23,73 +22,8 @@ from mechaug.mechanisms.base import (
 from mechaug.mechanisms.blur import Blurs, BlursParams, runs
 from mechaug.mechanisms.busy import Busy
 from mechaug.mechanisms.eager import put_back
-from mechaug.mechanisms.view import View
+from mechaug.mechanisms.parts import check_parts, keys_for, label
 from mechaug.types import Image, PerImage, Seeds
-
-
-def parts(mechanism: Mechanism[Any]) -> list[Mechanism[Any]]:
-    """The mechanisms that a combinator holds; empty for a mechanism that is one itself."""
-    values = [getattr(mechanism, field.name) for field in fields(mechanism)]  # type: ignore[arg-type]
-    held = [part for value in values for part in (value if isinstance(value, tuple) else (value,))]
-    return [part for part in held if isinstance(part, Mechanism)]
-
-
-def label(mechanism: Mechanism[Any]) -> str:
-    """What a mechanism is called in keys: its class, with those of the mechanisms that it holds."""
-    names = [label(part) for part in parts(mechanism)]
-    return f"{type(mechanism).__name__}({','.join(names)})" if names else type(mechanism).__name__
-
-
-def with_view(mechanism: Mechanism[Any], view: View) -> Mechanism[Any]:
-    """The same mechanism, and all that it holds, for pictures of another view."""
-
-    def change(value: Any) -> Any:  # noqa: ANN401  (a field of any mechanism)
-        if isinstance(value, View):
-            return view
-        if isinstance(value, Mechanism):
-            return with_view(value, view)
-        return tuple(map(change, value)) if isinstance(value, tuple) else value
-
-    changed = {field.name: change(getattr(mechanism, field.name)) for field in fields(mechanism)}  # type: ignore[arg-type]
-    make = getattr(type(mechanism), "from_fields", type(mechanism))
-    return make(**changed)
-
-
-def overlapping(mechanism: Mechanism[Any]) -> tuple[str, ...]:
-    """The common corruptions of which a relative is in a mechanism or in what it holds, sorted."""
-    inner = (name for part in parts(mechanism) for name in overlapping(part))
-    return tuple(sorted({*mechanism.overlaps, *inner}))
-
-
-def keys_for(mechanisms: Sequence[Mechanism[Any]], key: Key) -> list[Key]:
-    """One key per mechanism that depends on its kind alone, so that its neighbours never change its draws.
-
-    Only where a kind occurs again, also inside a combinator, the later one gets a key of its own.
-    """
-    seen: Counter[str] = Counter()
-    keys = []
-    for mechanism in mechanisms:
-        kinds = _kinds(mechanism)
-        again = max(seen[kind] for kind in kinds)
-        keys.append(key.fold(f"again {again}") if again else key)
-        seen.update(kinds)
-    return keys
-
-
-def _kinds(mechanism: Mechanism[Any]) -> set[str]:
-    """The classes of a mechanism and of all that it holds."""
-    return {type(mechanism).__name__}.union(*(_kinds(part) for part in parts(mechanism))) - _COMBINATORS
-
-
-_COMBINATORS = {"Chain", "Maybe", "OneOf", "Mix"}
-
-
-def _check_parts(owner: str, held: tuple[object, ...]) -> None:
-    if not held:
-        raise ValueError(f"{owner} needs at least one mechanism")
-    for part in held:
-        if not isinstance(part, Mechanism):
-            raise TypeError(f"{owner} holds mechanisms, not {type(part).__name__}: write {owner}(Haze(), Defocus())")
 
 
 @parameters
@@ -116,11 +50,12 @@ class Chain(Mechanism[ChainParams]):
     mechanisms: tuple[Mechanism[Any], ...]
     _runs: ClassVar[tuple[tuple[Mechanism[Any], slice], ...]]
     _busy: ClassVar[Busy]
+    _foreseen: ClassVar[Foreseen]
 
     structure = "none"
 
     def __init__(self, *mechanisms: Mechanism[Any]) -> None:
-        _check_parts("Chain", mechanisms)
+        check_parts("Chain", mechanisms)
         flat = [inner for part in mechanisms for inner in (part.mechanisms if isinstance(part, Chain) else (part,))]
         object.__setattr__(self, "mechanisms", tuple(flat))
         on_light = flat[0].domain == flat[-1].domain == "light"
@@ -131,6 +66,7 @@ class Chain(Mechanism[ChainParams]):
         found = tuple(runs(flat, [part.mechanism if isinstance(part, Maybe) else part for part in flat]))
         object.__setattr__(self, "_runs", found)
         object.__setattr__(self, "_busy", Busy(*(part for part, _ in found)))
+        object.__setattr__(self, "_foreseen", {})
 
     @classmethod
     def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...]) -> "Chain":
@@ -138,7 +74,7 @@ class Chain(Mechanism[ChainParams]):
         return cls(*mechanisms)
 
     def sample(self, key: Key) -> ChainParams:
-        keys = keys_for(self.mechanisms, key)
+        keys = keys_for(self.mechanisms, key.foreseeing(self._foreseen))
         return ChainParams(tuple(part.sample(own) for part, own in zip(self.mechanisms, keys, strict=True)))
 
     def neutral(self, batch: int) -> ChainParams:
@@ -187,7 +123,7 @@ class Maybe(Mechanism[P]):
     structure = "none"
 
     def __post_init__(self) -> None:
-        _check_parts("Maybe", (self.mechanism,))
+        check_parts("Maybe", (self.mechanism,))
         if not 0 <= self.probability <= 1:
             raise ValueError(f"Maybe(probability=…) is a share from 0 to 1, not {self.probability!r}")
         object.__setattr__(self, "domain", self.mechanism.domain)
@@ -231,11 +167,12 @@ class OneOf(Mechanism[OneOfParams]):
 
     mechanisms: tuple[Mechanism[Any], ...]
     weights: tuple[float, ...] | None
+    _foreseen: ClassVar[Foreseen]
 
     structure = "none"
 
     def __init__(self, *mechanisms: Mechanism[Any], weights: Sequence[float] | None = None) -> None:
-        _check_parts("OneOf", mechanisms)
+        check_parts("OneOf", mechanisms)
         if weights is not None and (
             len(weights) != len(mechanisms)
             or not all(0 <= weight < math.inf for weight in weights)
@@ -250,6 +187,7 @@ class OneOf(Mechanism[OneOfParams]):
         on_light = sum(part.domain == "light" for part in mechanisms)
         object.__setattr__(self, "domain", "light" if 2 * on_light > len(mechanisms) else "picture")
         object.__setattr__(self, "shares", sum(part.shares for part in mechanisms))
+        object.__setattr__(self, "_foreseen", {})
 
     @classmethod
     def from_fields(cls, mechanisms: tuple[Mechanism[Any], ...], weights: tuple[float, ...] | None) -> "OneOf":
@@ -257,6 +195,7 @@ class OneOf(Mechanism[OneOfParams]):
         return cls(*mechanisms, weights=weights)
 
     def sample(self, key: Key) -> OneOfParams:
+        key = key.foreseeing(self._foreseen)
         weights = torch.tensor(self.weights or (1.0,) * len(self.mechanisms), dtype=torch.float64)
         edges = (weights.cumsum(0) / weights.sum())[:-1].to(key.device)
         choice = torch.bucketize(key.fold(label(self)).fold("choice").unit(), edges, right=True)
@@ -307,16 +246,18 @@ class Mix(Mechanism[MixParams]):
     branches: tuple[Mechanism[Any], ...]
     concentration: float
     skip: float
+    _foreseen: ClassVar[Foreseen]
 
     domain = "light"
     structure = "none"
 
     def __init__(self, *branches: Mechanism[Any], concentration: float = 1.0, skip: float = 1.0) -> None:
-        _check_parts("Mix", branches)
+        check_parts("Mix", branches)
         if not (0 < concentration < math.inf and 0 < skip < math.inf):
             raise ValueError(f"Mix: concentration and skip are positive and finite, not {concentration!r} and {skip!r}")
         object.__setattr__(self, "branches", branches)
         object.__setattr__(self, "shares", max(part.shares for part in branches))
+        object.__setattr__(self, "_foreseen", {})
         object.__setattr__(self, "concentration", float(concentration))
         object.__setattr__(self, "skip", float(skip))
 
@@ -326,6 +267,7 @@ class Mix(Mechanism[MixParams]):
         return cls(*branches, concentration=concentration, skip=skip)
 
     def sample(self, key: Key) -> MixParams:
+        key = key.foreseeing(self._foreseen)
         own = key.fold(label(self))
         return MixParams(
             weights=own.fold("weights").dirichlet(self.concentration, len(self.branches)),

@@ -16,7 +16,7 @@ from mechaug.heuristics.views import Batch, View, ViewMaker, at_rest, in_turn
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Mechanism, Parameters
 from mechaug.mechanisms.box import Box
-from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.parts import overlapping
 from mechaug.types import Image, Labels, Logits, PerImage
 
 

@@ -13,7 +13,8 @@ from mechaug.errors import UserError
 from mechaug.heuristics.views import ViewMaker
 from mechaug.mechanisms.base import Mechanism
 from mechaug.mechanisms.box import Box
-from mechaug.mechanisms.compose import Chain, Maybe, Mix, OneOf, overlapping
+from mechaug.mechanisms.compose import Chain, Maybe, Mix, OneOf
+from mechaug.mechanisms.parts import overlapping
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
 from mechaug.scenes.scene import Scene
 from mechaug.training.adversarial import WorstCase

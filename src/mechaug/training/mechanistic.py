@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from mechaug import mechanisms as m
 from mechaug.mechanisms.base import Mechanism
-from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.parts import overlapping
 from mechaug.mechanisms.relatives import COMMON_CORRUPTIONS
 
 Mechanisms: TypeAlias = tuple[Mechanism[Any], ...]

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from mechaug.heuristics import IPMix, MixingSet, PixMix
 from mechaug.heuristics.views import Augmentation, ViewMaker
-from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.parts import overlapping
 from mechaug.training.objectives import Objective
 from mechaug.training.steps import NOTHING, Extras
 

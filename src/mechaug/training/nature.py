@@ -10,7 +10,7 @@ from torch.nn import functional
 from mechaug.heuristics.views import Batch, Remembering, View, at_rest, in_turn
 from mechaug.keys import Key
 from mechaug.mechanisms.base import Mechanism
-from mechaug.mechanisms.compose import overlapping
+from mechaug.mechanisms.parts import overlapping
 from mechaug.training.games import Play, Player, choose, observe
 from mechaug.types import Image, Labels
 
