@@ -17,7 +17,7 @@ def values_known(*tensors: Tensor) -> bool:
     Not while it is traced or batched by `vmap`; and not where they are on an accelerator: to look, the host would wait
     for all that is queued there, which takes longer than the work that is saved.
     """
-    return _is_eager() and all([tensor.is_cpu for tensor in tensors])
+    return _is_eager() and all(tensor.is_cpu for tensor in tensors)
 
 
 def needs_gradient(*tensors: Tensor) -> bool:
