@@ -32,7 +32,7 @@ ROWS: dict[str, Row] = {
     "cutout": Row(h.Cutout(), changes=1.0, different=60),
     "random erasing": Row(h.RandomErasing(), changes=0.3, different=20, noisy=True),
     "gaussian noise": Row(h.GaussianNoise(), changes=0.3, different=20, noisy=True),
-    "patch gaussian": Row(h.PatchGaussian(), changes=1.0, different=64, noisy=True),
+    "patch gaussian": Row(h.PatchGaussian(), changes=0.95, different=64, noisy=True),
     "noise mixture": Row(h.NoiseMixture(), changes=0.7, different=45, noisy=True),
     "autoaugment, cifar10": Row(h.AutoAugment(), changes=0.6, different=20, gradient=False),
     "autoaugment, imagenet": Row(h.AutoAugment("imagenet"), changes=0.7, different=20, gradient=False),

@@ -229,16 +229,12 @@ def global_draws(module: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Attribute | ast.Name):
             head, _, rest = dotted(node).partition(".")
             full = f"{known[head]}.{rest}".rstrip(".") if head in known else ""
-            if full == "numpy.random.SFC64":  # a generator of its own; without a seed it is caught below
-                continue
             if full.startswith(("numpy.random.", "random.")) or full in SEEDING | ALWAYS_GLOBAL:
                 yield f"line {node.lineno}: {full}"
         if not isinstance(node, ast.Call):
             continue
         head, _, rest = dotted(node.func).partition(".")
         full = f"{known.get(head, head)}.{rest}".rstrip(".")
-        if full == "numpy.random.SFC64" and not node.args:
-            yield f"line {node.lineno}: {full} without a seed"
         seeded = any(keyword.arg == "generator" for keyword in node.keywords)
         if full in TORCH_DRAWS and not seeded:
             yield f"line {node.lineno}: {full} without generator="
@@ -268,7 +264,6 @@ def test_no_global_randomness(path: Path) -> None:
         "import torch\nx = torch.bernoulli(p)",
         "import numpy as np\nx = np.random.rand(3)",
         "import numpy as np\nr = np.random.default_rng()",
-        "import numpy as np\nr = np.random.SFC64()",
         "from numpy import random\nx = random.rand(3)",
         "from numpy.random import default_rng\nr = default_rng(0)",
         "import numpy.random\nx = numpy.random.rand(3)",
@@ -288,7 +283,6 @@ def test_the_search_for_global_randomness_finds_it(code: str) -> None:
         "import torch\nx = torch.empty(3).normal_(generator=g)",
         "import torch\nwith torch.random.fork_rng(): pass",
         "g.manual_seed(3)",
-        "import numpy as np\nr = np.random.SFC64(0)",
         "x = key.normal(0.0, 1.0)",
         "import secrets\nx = secrets.token_hex(4)",
     ],

@@ -128,7 +128,7 @@ class TestSearch:
         generator = torch.Generator().manual_seed(1)
 
         class Net(nn.Module):
-            weight = torch.randn(3 * 64, 3, generator=generator)
+            weight = torch.randn(3 * 64, 3, generator=generator) / 8
 
             def forward(self, x):
                 return torch.tanh((x.flatten(1) - 0.5) @ self.weight) * 4

@@ -454,8 +454,11 @@ class TestOnAccelerators:
     @pytest.mark.parametrize("quality", [7, 40, 80])
     @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 21, 40), (3, 101, 77)])
     def test_the_codec_s_bytes(self, quality, shape):
+        """But for one pixel in a million or two."""
         clean = photos(3, *shape)
-        assert torch.equal(digital._by_tensors(clean, quality), digital._by_pillow(clean, quality))
+        apart = (digital._by_tensors(clean, quality).int() - digital._by_pillow(clean, quality).int()).abs()
+        assert apart.max() <= 1
+        assert int(apart.amax(1).sum()) <= 1
 
     def test_streaks(self):
         clean, places = photos(3, 3, 12, 14).float(), keys(3).integers(0, 9, 2, 5)

@@ -103,9 +103,10 @@ class JpegParams(Parameters):
 class Jpeg(Mechanism[JpegParams]):
     """Baseline JPEG: encoded and decoded again.
 
-    Pictures of 8-bit values at least 5 pixels wide come out as the reference codec's own bytes; others are rounded to
-    8 bits first, as any encoder does. Gradients pass the roundings to whole grey levels and whole quantiser steps as
-    if these were not there, and the quantiser itself as x ↦ ⌊x⌉ + (x − ⌊x⌉)³ (Shin & Song 2017).
+    Pictures of 8-bit values at least 5 pixels wide come out as the reference codec's own bytes, but for one pixel in a
+    million or two, which differs by a level or two; others are rounded to 8 bits first, as any encoder does. Gradients
+    pass the roundings to whole grey levels and whole quantiser steps as if these were not there, and the quantiser
+    itself as x ↦ ⌊x⌉ + (x − ⌊x⌉)³ (Shin & Song 2017).
 
     Args:
         quality: law of the encoder's quality, 1 to 100 on the scale of the Independent JPEG Group; fractions are

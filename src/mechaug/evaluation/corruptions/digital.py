@@ -61,8 +61,8 @@ def _nearest(size: int, length: int) -> Int64[Tensor, "{length}"]:
 def jpeg_compression(pictures: Bytes, quality: int) -> Bytes:
     """Through a codec and back: baseline JPEG, chroma at half the resolution (4:2:0).
 
-    On the CPU by Pillow, in memory. On an accelerator by `mechaug.mechanisms.Jpeg`, whose bytes are the same where
-    pictures are at least 5 pixels wide: they stay on their device.
+    On the CPU by Pillow, in memory. On an accelerator by `mechaug.mechanisms.Jpeg`, whose bytes are the same but
+    for one pixel in a million or two, where pictures are at least 5 pixels wide: they stay on their device.
 
     Args:
         pictures: stored pictures of one or three channels.
