@@ -77,11 +77,11 @@ def _block_to_light(picture: Tensor, out: Tensor, curved: Tensor) -> None:
 
 def _block_to_picture(light: Tensor, out: Tensor, curved: Tensor) -> None:
     torch.clamp(light, _LIGHT_KNEE, 1.0, out=curved)
-    # Above white what was lost adds up to more than 1, and is clipped with the rest.
-    torch.sub(light, curved, out=out)
+    # What is lost, and the knee, which is taken away with the rest in the end: to clip is cheaper than to subtract.
+    torch.clamp(light, max=_LIGHT_KNEE, out=out)
     torch.add(_LESS, curved, alpha=_TIMES, out=curved)
     torch.add(_UP, curved.log1p_(), alpha=_BITS / _GAMMA, out=curved).exp2_()
-    torch.add(curved, out, alpha=_SLOPE, out=out).sub_(0.055).clamp_(0.0, 1.0)
+    torch.add(curved, out, alpha=_SLOPE, out=out).sub_(0.055 + _SLOPE * _LIGHT_KNEE).clamp_(0.0, 1.0)
 
 
 def _in_blocks(convert: Callable[[Tensor, Tensor, Tensor], None], x: Image, out: Image | None = None) -> Image:
