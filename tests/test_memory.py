@@ -21,11 +21,11 @@ def test_each_thread_has_as_many_rows_and_about_a_block(monkeypatch: pytest.Monk
     assert block_rows(2 * BLOCK) == 4
 
 
-@pytest.mark.parametrize(("count", "shares", "expected"), [(32, 1, 8), (32, 2, 12), (5, 1, 6), (0, 1, 2), (9, 99, 10)])
+@pytest.mark.parametrize(("count", "shares", "expected"), [(32, 1, 6), (32, 2, 12), (5, 1, 6), (0, 1, 2), (9, 99, 10)])
 def test_portions_are_equal_and_of_as_many_rows_for_each_thread(
     monkeypatch: pytest.MonkeyPatch, count: int, shares: int, expected: int
 ) -> None:
-    """8 rows of an eighth make a portion, and 14 make two of almost twice as many: not 14, 14 and 4."""
+    """Of rows of a seventh of `AT_ONCE`, about; twice as many are 14, and 32 are 12, 12 and 8: not 14, 14 and 4."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     numbers = 7 * AT_ONCE // 48
     assert portion(torch.empty(1).expand(count, numbers), shares) == expected
