@@ -22,7 +22,8 @@ def keep_memory() -> None:
 
 
 AT_ONCE: Final = 2**20
-"""About how many numbers of a batch that a mechanism works on at once on a CPU: few calls, and results that stay in its cache."""
+"""About how many numbers of a batch a mechanism works on at once on a CPU: few calls, and results that stay in its
+cache."""
 
 _SHARED_OUT: Final = 4
 """How many times as many at most. With the recipe's 22 mechanisms 1.5 times as fast as 1, and no slower than 8."""
