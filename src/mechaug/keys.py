@@ -137,7 +137,7 @@ class Key:
         if labels.keys() <= self._drawn.keys():
             return self
         for label, count in labels.items():
-            self._is_asked(label, count)
+            self._write_down(label, count)
         return self._with_drawn(labels, self._asked)
 
     def foreseeing(self, asked: Foreseen) -> "Key":
@@ -166,7 +166,7 @@ class Key:
         known = {**self._drawn, **dict(zip(counts, parts, strict=True))}
         return self._make(self._words, self._label, self._placed, known, asked)
 
-    def _is_asked(self, label: tuple[int, int], count: int) -> None:
+    def _write_down(self, label: tuple[int, int], count: int) -> None:
         if self._asked is not None:
             self._asked[label] = max(count, self._asked.get(label, 0))
 
@@ -179,7 +179,7 @@ class Key:
         known = self._drawn.get(self._label)
         if known is not None and count <= known.shape[-1]:
             return known[..., :count]
-        self._is_asked(self._label, count)
+        self._write_down(self._label, count)
         blocks = torch.arange(-(-count // 4), device=self.device)
         label0, label1 = (torch.full_like(blocks, word) for word in self._label)
         return self._blocks((label0, label1, blocks, torch.full_like(blocks, _DRAW)))[..., :count]
@@ -199,7 +199,7 @@ class Key:
         if own and all(label in self._drawn for label in own):
             return _to_unit(torch.stack([self._drawn[label][..., 0] for label in own]))
         for label in own:
-            self._is_asked(label, 1)
+            self._write_down(label, 1)
         labels = torch.tensor(own, device=self.device)
         labels = labels.reshape(len(names), *(1,) * len(self.shape), 2)
         none = torch.zeros_like(labels[..., 0])

@@ -10,7 +10,6 @@ from mechaug.mechanisms.cameras import CAMERAS, Camera, sensor_of
 from mechaug.mechanisms.codec import Jpeg, JpegParams
 from mechaug.mechanisms.compose import (
     Chain,
-    ChainParams,
     Maybe,
     Mix,
     MixParams,
@@ -44,7 +43,7 @@ from mechaug.mechanisms.mosaic import Demosaic, DemosaicParams
 from mechaug.mechanisms.motion import MotionBlur, MotionBlurParams, SubjectMotion, SubjectMotionParams
 from mechaug.mechanisms.occlusion import Occlusion, OcclusionParams
 from mechaug.mechanisms.optics import Defocus, DefocusParams, Vignetting, VignettingParams
-from mechaug.mechanisms.parts import overlapping, with_view
+from mechaug.mechanisms.parts import ChainParams, overlapping, with_view
 from mechaug.mechanisms.precipitation import Rain, RainParams, Snow, SnowParams
 from mechaug.mechanisms.pupil import Aberration, AberrationParams, Diffraction, DiffractionParams
 from mechaug.mechanisms.reflection import Reflection, ReflectionParams

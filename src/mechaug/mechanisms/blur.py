@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mechaug.keys import Key
-from mechaug.mechanisms.base import Mechanism, P, Parameters, parameters
+from mechaug.mechanisms.base import Mechanism, P
+from mechaug.mechanisms.parts import ChainParams
 from mechaug.mechanisms.psf import convolve
 from mechaug.types import Image
 
@@ -32,16 +33,9 @@ class Blur(Mechanism[P]):
         return convolve(x, self.psf(x, params))
 
 
-@parameters
-class BlursParams(Parameters):
-    """`steps`: one record per blur, in order."""
-
-    steps: tuple[Parameters, ...]
-
-
 @final
 @dataclass(frozen=True)
-class Blurs(Mechanism[BlursParams]):
+class Blurs(Mechanism[ChainParams]):
     """Blurs that follow one another, as one: what a `Chain` makes of neighbours.
 
     What lies beyond the frame, for which its mirror image stands, goes through all of them, and pictures are put
@@ -56,13 +50,13 @@ class Blurs(Mechanism[BlursParams]):
     domain = "light"
     structure = "none"
 
-    def sample(self, key: Key) -> BlursParams:
-        return BlursParams(tuple(blur.sample(key) for blur in self.blurs))
+    def sample(self, key: Key) -> ChainParams:
+        return ChainParams(tuple(blur.sample(key) for blur in self.blurs))
 
-    def neutral(self, batch: int) -> BlursParams:
-        return BlursParams(tuple(blur.neutral(batch) for blur in self.blurs))
+    def neutral(self, batch: int) -> ChainParams:
+        return ChainParams(tuple(blur.neutral(batch) for blur in self.blurs))
 
-    def transform(self, x: Image, params: BlursParams) -> Image:
+    def transform(self, x: Image, params: ChainParams) -> Image:
         return convolve(x, *(blur.psf(x, own) for blur, own in zip(self.blurs, params.steps, strict=True)))
 
 

@@ -68,10 +68,12 @@ class Busy:
                     "these were drawn by another mechanism"
                 )
         every = [leaf for own in leaves for leaf in own]
-        if len(records) > 1 and (not values_known(*every) or needs_gradient(*every)):
+        if not values_known(*every) or needs_gradient(*every):
+            if len(records) == 1:
+                return [None]
             return [busy_rows(mechanism, own) for mechanism, own in zip(self._mechanisms, records, strict=True)]
         drawn = _real_numbers(every)
-        if drawn is None or not values_known(*every) or needs_gradient(*every):
+        if drawn is None:
             return [None] * len(records)
         busy = (known.owners @ drawn.ne(known.neutral.to(drawn)).float()) > 0
         # Without a real number a mechanism is always at work.

@@ -19,18 +19,11 @@ from mechaug.mechanisms.base import (
     parameters,
     per_image,
 )
-from mechaug.mechanisms.blur import Blurs, BlursParams, runs
+from mechaug.mechanisms.blur import Blurs, runs
 from mechaug.mechanisms.busy import Busy
 from mechaug.mechanisms.eager import put_back
-from mechaug.mechanisms.parts import check_parts, keys_for, label
+from mechaug.mechanisms.parts import ChainParams, check_parts, keys_for, label
 from mechaug.types import Image, PerImage, Seeds
-
-
-@parameters
-class ChainParams(Parameters):
-    """`steps`: one record per mechanism, in order."""
-
-    steps: tuple[Parameters, ...]
 
 
 @final
@@ -83,7 +76,7 @@ class Chain(Mechanism[ChainParams]):
     def transform(self, x: Image, params: ChainParams) -> Image:
         here: Domain = self.domain
         given = x
-        owns = [BlursParams(params.steps[place]) if isinstance(part, Blurs) else params.steps[place.start]
+        owns = [ChainParams(params.steps[place]) if isinstance(part, Blurs) else params.steps[place.start]
                 for part, place in self._runs]  # fmt: skip
         for (part, _), own, rows in zip(self._runs, owns, self._busy.rows(*owns), strict=True):
             if rows is not None and rows.numel() == 0:

@@ -1,4 +1,4 @@
-"""What combinators hold, and the keys that it draws from."""
+"""What combinators hold, its parameters in a row, and the keys that it draws from."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,8 +6,15 @@ from dataclasses import fields
 from typing import Any
 
 from mechaug.keys import Key
-from mechaug.mechanisms.base import Mechanism
+from mechaug.mechanisms.base import Mechanism, Parameters, parameters
 from mechaug.mechanisms.view import View
+
+
+@parameters
+class ChainParams(Parameters):
+    """`steps`: one record per mechanism, in order."""
+
+    steps: tuple[Parameters, ...]
 
 
 def parts(mechanism: Mechanism[Any]) -> list[Mechanism[Any]]:

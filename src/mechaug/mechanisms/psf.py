@@ -98,8 +98,8 @@ def convolve(x: Image, *psfs: Float[Tensor, "b _ _"] | Float[Tensor, "b #c _ _"]
         ValueError: a k is even.
     """
     for psf in psfs:
-        if psf.shape[-1] % 2 == 0:
-            taps = psf.shape[-1]
+        taps = psf.shape[-1]
+        if taps % 2 == 0:
             raise ValueError(f"a point-spread function has a centre: an odd number of pixels a side, not {taps}")
     spreads = [psf[:, None] if psf.ndim == 3 else psf for psf in psfs]
     if not values_known(*spreads) or needs_gradient(x, *spreads):

@@ -16,8 +16,8 @@ from torch import Tensor
 from mechaug.keys import Key
 from mechaug.laws import Quantity, quantities
 from mechaug.mechanisms.base import Mechanism, Parameters, parameters
-from mechaug.mechanisms.compose import Chain, ChainParams
-from mechaug.mechanisms.parts import parts
+from mechaug.mechanisms.compose import Chain
+from mechaug.mechanisms.parts import ChainParams, parts
 from mechaug.scenes import drawing, interventions
 from mechaug.scenes.variable import Variable, VariableLaw, in_order, unknown
 from mechaug.types import Image, PerImage
